@@ -1,0 +1,14 @@
+#pragma once
+// The umbrella header: everything duplex offers.
+
+#include <duplex/certificate.hpp>
+#include <duplex/error.hpp>
+#include <duplex/fields.hpp>
+#include <duplex/frame.hpp>
+#include <duplex/h2/code.hpp>
+#include <duplex/h2/connection.hpp>
+#include <duplex/h2/open.hpp>
+#include <duplex/h2/server.hpp>
+#include <duplex/h2/stream.hpp>
+#include <duplex/message.hpp>
+#include <duplex/options.hpp>

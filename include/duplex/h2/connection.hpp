@@ -1,0 +1,101 @@
+#pragma once
+// One HTTP/2 connection and the streams on it (RFC 9113).
+
+#include <duplex/h2/stream.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace duplex::net {
+class connection_handle;
+}
+
+namespace duplex::h2 {
+
+/// Facts about how a connection was made.
+struct connection_info {
+  /// `127.0.0.1:8443`, or the path of a Unix socket.
+  std::string peer{};
+  /// `TLSv1.3`, or empty in cleartext.
+  std::string tls_version{};
+  std::string tls_cipher{};
+  /// The subject of the peer's certificate, or empty.
+  std::string peer_certificate{};
+};
+
+/// A handle of a connection; copies share it. A connection without handles and streams says GOAWAY and closes.
+///
+/// Thread-safety, executors and cancellation as for `stream`.
+class connection {
+ public:
+  using executor_type = asio::any_io_executor;
+  using connect_handler = asio::any_completion_handler<void(error_code, connection)>;
+  using open_handler = asio::any_completion_handler<void(error_code, stream)>;
+  using ping_handler = asio::any_completion_handler<void(error_code, std::chrono::microseconds)>;
+
+  /// A handle of no connection; everything fails with `errc::closed`.
+  connection() = default;
+  explicit connection(std::shared_ptr<net::connection_handle> handle) noexcept;
+
+  /// Whether this is a handle of a connection that was made.
+  explicit operator bool() const noexcept;
+
+  /// Connects to the origin of `url`. Completion signature: `void(error_code, connection)`. On failure the
+  /// connection handed over is closed, and its `failure()` has the reason.
+  /// Errors: `invalid_argument`, `timeout`, `resolve_failed`, `connect_failed`, `tls_failed`,
+  /// `certificate_invalid`, `protocol_not_negotiated`, `canceled`. Cancellation: terminal, ends the attempt.
+  template <asio::completion_token_for<void(error_code, connection)> Token = asio::deferred_t>
+  static auto async_connect(asio::any_io_executor executor, std::string url, options opts = {},
+                            Token&& token = Token{}) {
+    return asio::async_initiate<Token, void(error_code, connection)>(
+        [executor = std::move(executor), url = std::move(url), opts = std::move(opts)](auto handler) mutable {
+          start_connect(std::move(executor), std::move(url), std::move(opts), connect_handler(std::move(handler)));
+        },
+        token);
+  }
+
+  /// Opens a stream; only the options about a stream count (`flow`, `active`, time-outs, buffers, `informational`).
+  /// The URL's scheme, host and port must be the connection's. Completion signature: `void(error_code, stream)`. On
+  /// failure the stream handed over has the reason in its `failure()`.
+  template <asio::completion_token_for<void(error_code, stream)> Token = asio::deferred_t>
+  auto async_open_stream(request head, options opts = {}, Token&& token = Token{}) {
+    return asio::async_initiate<Token, void(error_code, stream)>(
+        [handle = handle_, head = std::move(head), opts = std::move(opts)](auto handler) mutable {
+          start_open_stream(handle, std::move(head), std::move(opts), open_handler(std::move(handler)));
+        },
+        token);
+  }
+
+  /// Sends PING and completes with the round trip (RFC 9113, section 6.7).
+  /// Completion signature: `void(error_code, std::chrono::microseconds)`.
+  template <asio::completion_token_for<void(error_code, std::chrono::microseconds)> Token = asio::deferred_t>
+  auto async_ping(Token&& token = Token{}) {
+    return asio::async_initiate<Token, void(error_code, std::chrono::microseconds)>(
+        [handle = handle_](auto handler) { start_ping(handle, ping_handler(std::move(handler))); }, token);
+  }
+
+  /// Sends GOAWAY; `code` other than 0 ends every stream at once. Running streams otherwise finish, and the
+  /// connection closes after the last one (RFC 9113, section 6.8). Never blocks.
+  void goaway(std::uint32_t http2_code = 0, std::string debug_data = {});
+
+  /// Resets what runs with CANCEL, says GOAWAY and closes. Never blocks.
+  void close();
+
+  [[nodiscard]] executor_type get_executor() const;
+  [[nodiscard]] connection_info info() const;
+  /// Why the connection failed; none while it is well and after an orderly end.
+  [[nodiscard]] std::optional<duplex::failure> failure() const;
+
+ private:
+  using handle_ptr = std::shared_ptr<net::connection_handle>;
+
+  static void start_connect(asio::any_io_executor executor, std::string url, options opts, connect_handler handler);
+  static void start_open_stream(const handle_ptr& handle, request head, options opts, open_handler handler);
+  static void start_ping(const handle_ptr& handle, ping_handler handler);
+
+  handle_ptr handle_;
+};
+
+}  // namespace duplex::h2

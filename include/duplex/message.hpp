@@ -1,0 +1,72 @@
+#pragma once
+// What travels on a stream, as values (RFC 9113, section 8.1).
+
+#include <duplex/fields.hpp>
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace duplex {
+
+/// A request head. On a client it is what to open; on a server it is what arrived.
+struct request {
+  /// Any token; `POST` unless said.
+  std::string method = "POST";
+  /// An absolute URL with the scheme `https` (TLS, ALPN `h2`) or `http` (cleartext with prior knowledge).
+  std::string url{};
+  /// Regular fields. `host` becomes `:authority`; pseudo-fields and connection-specific fields are refused.
+  fields headers{};
+  /// The `:protocol` of an extended CONNECT (RFC 8441), or empty.
+  std::string protocol{};
+
+  /// The part of `url` before `://`.
+  [[nodiscard]] std::string_view scheme() const noexcept;
+  /// Host and port as written in `url`.
+  [[nodiscard]] std::string_view authority() const noexcept;
+  /// Path and query of `url` as written, `/` when there is none.
+  [[nodiscard]] std::string path() const;
+
+  friend bool operator==(const request&, const request&) = default;
+};
+
+/// A 1xx reply that precedes the response (RFC 9110, section 15.2). Delivered only if `options::informational`.
+struct informational {
+  int status = 0;
+  fields headers{};
+
+  friend bool operator==(const informational&, const informational&) = default;
+};
+
+/// The response head: a final status and its fields.
+struct response {
+  int status = 0;
+  fields headers{};
+
+  friend bool operator==(const response&, const response&) = default;
+};
+
+/// A piece of the body. Boundaries carry no meaning; it is never empty.
+struct data {
+  std::string bytes{};
+
+  friend bool operator==(const data&, const data&) = default;
+};
+
+/// The trailing fields.
+struct trailers {
+  fields headers{};
+
+  friend bool operator==(const trailers&, const trailers&) = default;
+};
+
+/// The peer has finished its side. After it, `recv` fails with `errc::closed` for ever.
+struct done {
+  friend bool operator==(const done&, const done&) = default;
+};
+
+/// What `recv` delivers, in this order: informational*, response, data*, trailers?, done.
+/// On a server the head is the `request` given to the handler, and data is what comes first.
+using message = std::variant<response, data, trailers, done, informational>;
+
+}  // namespace duplex

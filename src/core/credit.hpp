@@ -1,0 +1,42 @@
+#pragma once
+// The flow-control ledger of one stream's receiving side (RFC 9113, section 5.2).
+//
+//   received  =  unread (inbox)  +  delivered
+//   delivered =  owed (manual, waiting for consume)  +  returned (WINDOW_UPDATE)
+//
+// Only payload is counted: padding is invisible to the user, so the engine returns it by itself.
+
+#include <duplex/options.hpp>
+
+#include <cstdint>
+
+namespace duplex::core {
+
+class credit {
+ public:
+  explicit credit(flow_control mode) noexcept : mode_(mode) {}
+
+  /// `n` bytes came from the peer into the inbox.
+  void arrive(std::size_t n) noexcept { received_ += n; }
+
+  /// `n` bytes went from the inbox to the user. Returns how many to give back to the peer now.
+  std::size_t deliver(std::size_t n) noexcept;
+
+  /// The user is done with `n` bytes. Returns how many to give back now: never more than is owed.
+  std::size_t consume(std::size_t n) noexcept;
+
+  [[nodiscard]] std::uint64_t unread() const noexcept { return received_ - delivered_; }
+  /// Delivered, not yet returned.
+  [[nodiscard]] std::uint64_t owed() const noexcept { return delivered_ - returned_; }
+
+  /// The equations above, for debug builds and tests.
+  [[nodiscard]] bool balanced(std::size_t inbox_bytes) const noexcept;
+
+ private:
+  flow_control mode_;
+  std::uint64_t received_ = 0;
+  std::uint64_t delivered_ = 0;
+  std::uint64_t returned_ = 0;
+};
+
+}  // namespace duplex::core

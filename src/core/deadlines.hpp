@@ -1,0 +1,52 @@
+#pragma once
+// Points in time at which something is due. No clock here: the driver says what time it is.
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace duplex::core {
+
+using time_point = std::chrono::steady_clock::time_point;
+
+template <class Key>
+class deadlines {
+ public:
+  /// Sets or moves the deadline of `key`.
+  void set(const Key& key, time_point when) {
+    clear(key);
+    when_.emplace(key, when);
+    order_.emplace(when, key);
+  }
+
+  void clear(const Key& key) {
+    const auto at = when_.find(key);
+    if (at == when_.end()) return;
+    order_.erase({at->second, key});
+    when_.erase(at);
+  }
+
+  [[nodiscard]] std::optional<time_point> next() const {
+    if (order_.empty()) return std::nullopt;
+    return order_.begin()->first;
+  }
+
+  /// Takes out what is due at `now`, the earliest first.
+  std::vector<Key> expire(time_point now) {
+    std::vector<Key> due;
+    while (!order_.empty() && order_.begin()->first <= now) {
+      due.push_back(order_.begin()->second);
+      clear(due.back());
+    }
+    return due;
+  }
+
+ private:
+  std::map<Key, time_point> when_;
+  std::set<std::pair<time_point, Key>> order_;
+};
+
+}  // namespace duplex::core

@@ -1,0 +1,48 @@
+#pragma once
+// What has arrived on one stream and was not yet taken, in order, and how it ends (RFC 9113, section 8.1).
+
+#include <duplex/error.hpp>
+#include <duplex/message.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string_view>
+
+namespace duplex::core {
+
+class inbox {
+ public:
+  /// `limit`: most bytes of data that may wait.
+  explicit inbox(std::size_t limit) noexcept : limit_(limit) {}
+
+  /// Appends a message that is not data. `done` also sets the end to `errc::closed`.
+  void push(message m);
+
+  /// Appends data. False, and nothing is taken, if that would exceed the limit.
+  [[nodiscard]] bool push_data(std::string_view bytes);
+
+  /// What follows the last message, unless an end is already set: what was buffered is delivered before an error.
+  void end(error_code why) noexcept;
+
+  /// Drops everything that waits, and ends.
+  void abort(error_code why) noexcept;
+
+  [[nodiscard]] std::optional<message> take();
+
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
+  /// The error to report once the queue is empty; none while more may come.
+  [[nodiscard]] error_code end() const noexcept { return end_; }
+  /// Whether `take` or `end` has an answer for a reader.
+  [[nodiscard]] bool readable() const noexcept { return !queue_.empty() || end_; }
+  /// Bytes of data that wait.
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  std::deque<message> queue_;
+  std::size_t bytes_ = 0;
+  std::size_t limit_;
+  error_code end_{};
+};
+
+}  // namespace duplex::core

@@ -1,0 +1,110 @@
+// The sending queue of a stream.
+
+#include "core/outbox.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace duplex::core {
+namespace {
+
+constexpr std::size_t joined_size = 16384;
+
+}  // namespace
+
+void outbox::push(op_id op, const std::vector<std::string_view>& parts, bool end, kind how) {
+  if (end) end_ = ending::fin;
+  std::size_t size = 0;
+  for (const auto part : parts) size += part.size();
+
+  if (how == kind::buffered && waiting_ == 0 && size <= capacity_ - kept_bytes_) {
+    for (const auto part : parts) keep(part);
+    completed_.push_back(op);
+    return;
+  }
+  if (size == 0 && !end) {
+    completed_.push_back(op);
+    return;
+  }
+  for (const auto part : parts) {
+    if (!part.empty()) queue_.push_back(entry{op, part, {}, how, false});
+  }
+  // Nothing but the end: an entry without bytes, so that the send completes when END_STREAM is framed.
+  if (size == 0) queue_.push_back(entry{op, {}, {}, how, false});
+  queue_.back().last = true;
+  bytes_ += size;
+  ++(how == kind::buffered ? waiting_ : lent_);
+}
+
+// Small sends are joined: the queue then costs one allocation for many of them.
+void outbox::keep(std::string_view bytes) {
+  if (bytes.empty()) return;
+  bytes_ += bytes.size();
+  kept_bytes_ += bytes.size();
+  if (queue_.empty() || queue_.back().how != kind::kept || queue_.back().own.size() + bytes.size() > joined_size) {
+    queue_.push_back(entry{0, {}, {}, kind::kept, false});
+  }
+  auto& back = queue_.back();
+  const auto left = back.rest.size() + bytes.size();
+  back.own.append(bytes);
+  back.rest = std::string_view(back.own).substr(back.own.size() - left);
+}
+
+void outbox::push_trailers(fields list) {
+  trailers_ = std::move(list);
+  end_ = ending::trailers;
+}
+
+std::size_t outbox::read(char* to, std::size_t size) {
+  std::size_t total = 0;
+  while (!queue_.empty()) {
+    auto& front = queue_.front();
+    const auto n = std::min(size - total, front.rest.size());
+    std::memcpy(to + total, front.rest.data(), n);
+    front.rest.remove_prefix(n);
+    total += n;
+    bytes_ -= n;
+    if (front.how == kind::kept) kept_bytes_ -= n;
+    if (!front.rest.empty()) break;
+    if (front.last) {
+      completed_.push_back(front.op);
+      --(front.how == kind::buffered ? waiting_ : lent_);
+    }
+    queue_.pop_front();
+  }
+  if (waiting_ > 0) keep_what_fits();
+  return total;
+}
+
+// Buffered sends become complete in their order: the first one that does not fit holds back those behind it.
+void outbox::keep_what_fits() {
+  auto first = queue_.begin();
+  while (waiting_ > 0) {
+    first = std::find_if(first, queue_.end(), [](const entry& e) { return e.how == kind::buffered; });
+    const auto op = first->op;
+    const auto next = std::find_if(first, queue_.end(), [op](const entry& e) { return e.op != op; });
+    std::size_t size = 0;
+    for (auto it = first; it != next; ++it) size += it->rest.size();
+    if (size > capacity_ - kept_bytes_) return;
+    for (; first != next; ++first) {
+      first->own.assign(first->rest);
+      first->rest = first->own;
+      first->how = kind::kept;
+      first->last = false;
+    }
+    kept_bytes_ += size;
+    completed_.push_back(op);
+    --waiting_;
+  }
+}
+
+void outbox::clear() noexcept {
+  queue_.clear();
+  bytes_ = 0;
+  kept_bytes_ = 0;
+  lent_ = 0;
+  waiting_ = 0;
+}
+
+}  // namespace duplex::core

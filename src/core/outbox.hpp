@@ -1,0 +1,89 @@
+#pragma once
+// What is to be sent on one stream, in order, until it is framed.
+//
+// Two kinds of sends share the queue. A borrowed one leaves its bytes with the caller and is complete when the last
+// was framed. A buffered one (blocking send) is complete as soon as what is left of it fits into the bounded buffer;
+// until then the caller waits, and framing may take from the caller's bytes directly.
+
+#include <duplex/fields.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace duplex::core {
+
+/// Names one operation of the user, unique on its connection.
+using op_id = std::uint64_t;
+
+class outbox {
+ public:
+  /// `kept`: a buffered send after its bytes were copied.
+  enum class kind { borrowed, buffered, kept };
+
+  /// `capacity`: most bytes of buffered sends that wait.
+  explicit outbox(std::size_t capacity) noexcept : capacity_(capacity) {}
+
+  /// Queues the bytes of one send; `end` half-closes behind them.
+  void push(op_id op, const std::vector<std::string_view>& parts, bool end, kind how);
+
+  /// Queues trailing fields behind everything.
+  void push_trailers(fields list);
+
+  /// Ends without payload: the head said END_STREAM.
+  void close() noexcept { end_ = ending::fin; }
+
+  /// Moves at most `size` bytes of payload to `to`.
+  std::size_t read(char* to, std::size_t size);
+
+  /// Whether `fin` or trailers were queued: nothing may follow.
+  [[nodiscard]] bool closed() const noexcept { return end_ != ending::open; }
+  /// Whether all payload was read, and END_STREAM or the trailers come next.
+  [[nodiscard]] bool at_end() const noexcept { return closed() && queue_.empty(); }
+  /// Whether there is payload or an end to send.
+  [[nodiscard]] bool ready() const noexcept { return !queue_.empty() || closed(); }
+  /// Whether the end is trailers and not `fin`.
+  [[nodiscard]] bool has_trailers() const noexcept { return end_ == ending::trailers; }
+  [[nodiscard]] fields take_trailers() noexcept { return std::move(trailers_); }
+
+  /// Payload that waits, borrowed and buffered.
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+  /// The sends that became complete since the last call, in order.
+  [[nodiscard]] std::vector<op_id> take_completed() noexcept { return std::exchange(completed_, {}); }
+  /// Whether a borrowed send still waits.
+  [[nodiscard]] bool lends() const noexcept { return lent_ > 0; }
+
+  /// Drops everything; the views that were lent are not used any more.
+  void clear() noexcept;
+
+ private:
+  enum class ending { open, fin, trailers };
+  struct entry {
+    op_id op;
+    std::string_view rest;  // into the caller's memory, or into `own`
+    std::string own;        // of a kept send
+    kind how;
+    bool last;  // framing it completes its send
+  };
+
+  void keep(std::string_view bytes);
+  void keep_what_fits();
+
+  std::deque<entry> queue_;
+  fields trailers_;
+  std::size_t capacity_;
+  std::size_t bytes_ = 0;
+  std::size_t kept_bytes_ = 0;
+  std::size_t lent_ = 0;     // borrowed sends in the queue
+  std::size_t waiting_ = 0;  // buffered sends that did not fit yet
+  ending end_ = ending::open;
+  std::vector<op_id> completed_;
+};
+
+}  // namespace duplex::core

@@ -1,0 +1,445 @@
+// The session's verbs (RFC 9113). What the engine tells us is in session_callbacks.cpp.
+
+#include "core/session.hpp"
+
+#include "core/session_engine.hpp"
+#include "core/validate.hpp"
+
+#include <nghttp2/nghttp2.h>
+
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+namespace duplex::core {
+namespace {
+
+constexpr std::size_t pull_size = 65536;
+constexpr std::string_view http1 = "HTTP/";
+constexpr std::size_t preface_size = 24;  // RFC 9113, section 3.4
+
+std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
+
+// The engine copies names and values, so it may be lent them as they are.
+class name_values {
+ public:
+  void add(std::string_view name, std::string_view value, bool sensitive = false) {
+    list_.push_back({bytes(name), bytes(value), name.size(), value.size(),
+                     static_cast<std::uint8_t>(sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
+  }
+  void add(const fields& list) {
+    for (const auto& f : list) add(f.name, f.value, f.sensitive);
+  }
+  [[nodiscard]] const nghttp2_nv* data() const noexcept { return list_.data(); }
+  [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
+
+ private:
+  static std::uint8_t* bytes(std::string_view text) noexcept {
+    // The C interface lacks a const; the engine does not write.
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+  }
+  std::vector<nghttp2_nv> list_;
+};
+
+}  // namespace
+
+void session::engine_deleter::operator()(nghttp2_session* engine) const noexcept { nghttp2_session_del(engine); }
+
+session::session(session_config config)
+    : config_(std::move(config)), engine_(make_engine(config_.role == role::server, this)) {
+  submit_settings();
+}
+
+session::~session() = default;
+
+void session::submit_settings() {
+  const auto& opts = config_.defaults;
+  std::vector<nghttp2_settings_entry> entries{
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(opts.stream_window)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(opts.max_header_bytes)},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+  };
+  if (config_.role == role::client) {
+    entries.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  } else {
+    entries.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config_.max_concurrent_streams});
+  }
+  nghttp2_submit_settings(engine_.get(), NGHTTP2_FLAG_NONE, entries.data(), entries.size());
+  nghttp2_session_set_local_window_size(engine_.get(), NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<std::int32_t>(opts.connection_window));
+}
+
+// Bytes and time
+
+void session::feed(std::string_view bytes) {
+  if (dead_ || failed_) return;
+  if (preface_checked_) return feed_engine(bytes);
+
+  preface_.append(bytes);
+  if (config_.role == role::client) {
+    // A server of HTTP/1.1 answers the preface with a status line. No frame can begin like this: its length would be
+    // above every limit that we announce.
+    const auto begin = std::string_view(preface_).substr(0, http1.size());
+    if (begin.size() < http1.size() && http1.starts_with(begin)) return;
+    if (begin == http1) {
+      failure why;
+      why.code = errc::protocol_not_negotiated;
+      why.message = "the peer answered with HTTP/1.x: " + quoted(preface_.substr(0, preface_.find_first_of("\r\n")));
+      why.origin = origin::peer;
+      dead_ = true;
+      return fail_connection(std::move(why));
+    }
+    preface_checked_ = true;
+    return feed_engine(std::exchange(preface_, {}));
+  }
+  preface_checked_ = preface_.size() >= preface_size;
+  feed_engine(bytes);
+  preface_.resize(std::min(preface_.size(), preface_size));
+}
+
+void session::feed_engine(std::string_view bytes) {
+  const auto used =
+      nghttp2_session_mem_recv(engine_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (used < 0) {
+    failure why;
+    why.origin = origin::peer;
+    if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+      why.code = errc::protocol_not_negotiated;
+      why.message = "the client's preface is not HTTP/2: " + quoted(preface_);
+    } else {
+      why.code = errc::protocol_error;
+      why.message = nghttp2_strerror(static_cast<int>(used));
+      why.http2_code = raw(used == NGHTTP2_ERR_FLOODED ? h2::code::enhance_your_calm : h2::code::protocol_error);
+      nghttp2_session_terminate_session(engine_.get(), *why.http2_code);
+    }
+    terminated_by_us_ = true;
+    fail_connection(std::move(why));
+  }
+  apply_recorded();
+}
+
+void session::apply_recorded() {
+  if (const auto n = std::exchange(arrived_, 0); n > 0) nghttp2_session_consume_connection(engine_.get(), n);
+  for (const auto& [id, code] : std::exchange(to_reset_, {})) {
+    nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, code);
+  }
+  for (const auto id : std::exchange(to_erase_, {})) {
+    if (auto* s = find(id)) erase_if_over(*s);
+  }
+}
+
+bool session::pull(std::string& out, time_point now) {
+  if (dead_) return false;
+  const auto before = out.size();
+  do {
+    while (out.size() - before < pull_size) {
+      const std::uint8_t* bytes = nullptr;
+      const auto n = nghttp2_session_mem_send(engine_.get(), &bytes);
+      if (n <= 0) break;  // below zero only out of memory: the frames that are left stay queued
+      out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n));
+    }
+    apply_recorded();
+  } while (submit_due_trailers() && out.size() - before < pull_size);
+
+  for (const auto id : std::exchange(progressed_, {})) {
+    auto* s = find(id);
+    if (!s) continue;
+    complete_sends(*s);
+    watch_stall(*s, now);
+  }
+  return out.size() > before;
+}
+
+// The engine wants the trailers after the last DATA was framed, but not from inside its callback.
+bool session::submit_due_trailers() {
+  const auto due = std::exchange(due_trailers_, {});
+  for (const auto id : due) {
+    auto* s = find(id);
+    if (!s || s->failed) continue;
+    name_values list;
+    const auto trailing = s->out.take_trailers();
+    list.add(trailing);
+    nghttp2_submit_trailer(engine_.get(), id, list.data(), list.size());
+  }
+  return !due.empty();
+}
+
+bool session::finished() const {
+  if (dead_) return true;
+  const bool writes = nghttp2_session_want_write(engine_.get()) != 0;
+  if (terminated_by_us_ || failed_) return !writes;
+  return !writes && nghttp2_session_want_read(engine_.get()) == 0;
+}
+
+void session::handle_timeout(time_point now) {
+  for (const auto& due : deadlines_.expire(now)) {
+    if (due.what == waiting::recv) {
+      emit(event::kind::timed_out, due.stream, due.op);
+    } else {
+      reset(due.stream, raw(h2::code::cancel), errc::timeout, "the peer did not take the data within send_timeout");
+    }
+  }
+}
+
+// Streams
+
+stream& session::add_stream(std::int32_t id, const options& opts) {
+  ++active_;
+  return streams_.try_emplace(id, id, opts).first->second;
+}
+
+stream* session::find(std::int32_t id) noexcept {
+  const auto at = streams_.find(id);
+  return at == streams_.end() ? nullptr : &at->second;
+}
+
+std::int32_t session::open(const request_head& head, const options& opts) {
+  name_values list;
+  list.add(":method", head.method);
+  // A plain CONNECT has neither (RFC 9113, section 8.5), an extended one has both (RFC 8441, section 4).
+  if (head.method != "CONNECT" || !head.protocol.empty()) {
+    list.add(":scheme", head.scheme);
+    list.add(":path", head.path);
+  }
+  list.add(":authority", head.authority);
+  if (!head.protocol.empty()) list.add(":protocol", head.protocol);
+  list.add(head.headers);
+
+  const auto source = payload_source();
+  const auto id =
+      dead_ ? -1 : nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr);
+  if (id < 0) return 0;
+  add_stream(id, opts);
+  return id;
+}
+
+error_code session::may_send(const stream* s) const {
+  if (!s || s->orphan) return errc::closed;
+  if (s->send_end) return s->send_end;
+  if (s->out.closed()) return errc::send_closed;
+  return {};
+}
+
+error_code session::respond(std::int32_t id, op_id op, const response& head, bool end) {
+  auto* s = find(id);
+  if (const auto ec = may_send(s)) return ec;
+  if (config_.role == role::client || s->local != progress::head) return errc::invalid_argument;
+
+  const auto status = std::to_string(head.status);
+  name_values list;
+  list.add(":status", status);
+  list.add(head.headers);
+  const auto source = payload_source();
+  if (nghttp2_submit_response(engine_.get(), id, list.data(), list.size(), end ? nullptr : &source) != 0) {
+    return errc::limit_exceeded;
+  }
+  s->local = progress::body;
+  s->header_ops.push_back(op);
+  if (end) s->out.close();
+  return {};
+}
+
+error_code session::inform(std::int32_t id, op_id op, const informational& head) {
+  auto* s = find(id);
+  if (const auto ec = may_send(s)) return ec;
+  if (config_.role == role::client || s->local != progress::head) return errc::invalid_argument;
+
+  const auto status = std::to_string(head.status);
+  name_values list;
+  list.add(":status", status);
+  list.add(head.headers);
+  nghttp2_submit_headers(engine_.get(), NGHTTP2_FLAG_NONE, id, nullptr, list.data(), list.size(), nullptr);
+  s->header_ops.push_back(op);
+  return {};
+}
+
+error_code session::send(std::int32_t id, op_id op, const std::vector<std::string_view>& parts, bool end,
+                         outbox::kind how, time_point now) {
+  auto* s = find(id);
+  if (const auto ec = may_send(s)) return ec;
+  if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
+
+  const bool lent_before = s->out.lends();
+  s->out.push(op, parts, end, how);
+  if (!complete_sends(*s, op)) {
+    if (how == outbox::kind::buffered) {
+      deadlines_.set({id, waiting::buffered_send, op}, now + s->send_timeout);
+    } else if (!lent_before) {
+      watch_stall(*s, now);
+    }
+  }
+  nghttp2_session_resume_data(engine_.get(), id);
+  return {};
+}
+
+error_code session::send_trailers(std::int32_t id, op_id op, const fields& list, time_point now) {
+  // Without a field there is no HEADERS frame to send: the end of the data says the same.
+  if (list.empty()) return send(id, op, {}, true, outbox::kind::borrowed, now);
+  auto* s = find(id);
+  if (const auto ec = may_send(s)) return ec;
+  if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
+  s->out.push_trailers(list);
+  s->header_ops.push_back(op);
+  nghttp2_session_resume_data(engine_.get(), id);
+  return {};
+}
+
+// Says which sends are complete, and returns whether `op` is one of them.
+bool session::complete_sends(stream& s, op_id op) {
+  bool found = false;
+  for (const auto completed : s.out.take_completed()) {
+    deadlines_.clear({s.id, waiting::buffered_send, completed});
+    emit(event::kind::sent, s.id, completed);
+    found = found || completed == op;
+  }
+  return found;
+}
+
+void session::watch_stall(const stream& s, time_point now) {
+  const deadline_key key{s.id, waiting::borrowed_sends, 0};
+  if (s.out.lends()) {
+    deadlines_.set(key, now + s.send_timeout);
+  } else {
+    deadlines_.clear(key);
+  }
+}
+
+std::optional<message> session::receive(std::int32_t id) {
+  auto* s = find(id);
+  if (!s) return std::nullopt;
+  auto m = s->in.take();
+  if (!m) return m;
+  if (const auto* d = std::get_if<data>(&*m)) return_credit(*s, s->ledger.deliver(d->bytes.size()));
+  assert(s->ledger.balanced(s->in.bytes()));
+  return m;
+}
+
+void session::consume(std::int32_t id, std::size_t bytes) {
+  if (auto* s = find(id)) return_credit(*s, s->ledger.consume(bytes));
+}
+
+// After the peer's end no window is needed any more.
+void session::return_credit(stream& s, std::size_t bytes) {
+  if (bytes == 0 || dead_ || s.closed || s.failed || s.remote == progress::ended) return;
+  nghttp2_session_consume_stream(engine_.get(), s.id, bytes);
+}
+
+void session::reset(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message) {
+  auto* s = find(id);
+  if (!s || s->closed || s->failed || s->complete()) return;
+  failure f;
+  f.code = why;
+  f.message = std::move(message);
+  f.http2_code = http2_code;
+  fail(*s, std::move(f));
+  if (!dead_) nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, http2_code);
+}
+
+void session::abandon(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message) {
+  reset(id, http2_code, why, std::move(message));
+  if (auto* s = find(id)) {
+    s->in.abort(errc::closed);
+    s->ledger = credit(flow_control::automatic);
+    if (!s->send_end) s->send_end = errc::closed;
+  }
+}
+
+void session::release(std::int32_t id) {
+  auto* s = find(id);
+  if (!s) return;
+  s->orphan = true;
+  const bool finishing = s->out.closed() && (config_.role == role::server || s->remote == progress::ended);
+  if (!finishing) reset(id, raw(h2::code::cancel), errc::canceled, "the last handle of the stream went away");
+  s->in.abort(errc::closed);
+  s->ledger = credit(flow_control::automatic);
+  if (finishing && s->local == progress::ended && s->remote != progress::ended && !s->closed && !dead_) {
+    nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, raw(h2::code::no_error));
+  }
+  erase_if_over(*s);
+}
+
+void session::erase_if_over(stream& s) {
+  if (s.orphan && s.closed) streams_.erase(s.id);
+}
+
+// Failing
+
+void session::fail(stream& s, failure why) {
+  if (s.failed || s.closed) return;
+  why.bytes_sent = s.bytes_sent;
+  // Never written, so it cannot have been processed (RFC 9113, section 8.7).
+  if (config_.role == role::client && s.local == progress::head) why.retry_safe = true;
+  deadlines_.clear({s.id, waiting::borrowed_sends, 0});
+  s.out.clear();
+  s.header_ops.clear();
+  s.send_end = why.code;
+  s.in.end(why.code);
+  s.failed = std::move(why);
+  emit(event::kind::readable, s.id);
+  emit(event::kind::closed, s.id);
+}
+
+void session::fail_connection(failure why) {
+  if (failed_) return;
+  why.scope = scope::connection;
+  for (auto& [id, s] : streams_) {
+    if (!s.complete()) fail(s, why);
+  }
+  failed_ = std::move(why);
+  emit(event::kind::failed);
+}
+
+void session::lost(error_code why, std::string message) {
+  if (dead_ && failed_) return;
+  const bool orderly =
+      (goaway_.received || terminated_by_us_ || nghttp2_session_want_read(engine_.get()) == 0) && active_ == 0;
+  failure f;
+  f.code = why;
+  f.message = std::move(message);
+  f.origin = origin::network;
+  if (goaway_.received) {
+    f.code = errc::goaway;
+    f.origin = origin::peer;
+    f.http2_code = goaway_.code;
+    f.last_stream_id = goaway_.last_stream_id;
+    f.debug_data = goaway_.debug_data;
+    f.message = "the peer ended the connection with GOAWAY " + h2::code_name(goaway_.code);
+  }
+  dead_ = true;
+  if (!orderly) fail_connection(std::move(f));
+  for (auto at = streams_.begin(); at != streams_.end();) {
+    at->second.closed = true;
+    at = at->second.orphan ? streams_.erase(at) : std::next(at);
+  }
+  active_ = 0;
+}
+
+// The connection
+
+void session::ping(std::uint64_t opaque) {
+  if (dead_) return;
+  std::array<std::uint8_t, 8> bytes{};
+  std::memcpy(bytes.data(), &opaque, bytes.size());
+  nghttp2_submit_ping(engine_.get(), NGHTTP2_FLAG_NONE, bytes.data());
+}
+
+void session::goaway(std::uint32_t http2_code, std::string_view debug_data) {
+  if (dead_ || terminated_by_us_) return;
+  const auto last = nghttp2_session_get_last_proc_stream_id(engine_.get());
+  nghttp2_submit_goaway(engine_.get(), NGHTTP2_FLAG_NONE, last, http2_code,
+                        reinterpret_cast<const std::uint8_t*>(debug_data.data()), debug_data.size());
+  if (http2_code == raw(h2::code::no_error)) return;
+  terminated_by_us_ = true;
+  failure why;
+  why.code = errc::canceled;
+  why.message = "the connection was ended here with GOAWAY " + h2::code_name(http2_code);
+  why.http2_code = http2_code;
+  fail_connection(std::move(why));
+}
+
+bool session::accepts_streams() const noexcept {
+  return !dead_ && !failed_ && nghttp2_session_check_request_allowed(engine_.get()) != 0;
+}
+
+}  // namespace duplex::core

@@ -1,0 +1,212 @@
+#pragma once
+// One HTTP/2 connection as a state machine (RFC 9113): bytes in, events out; calls in, bytes out. No I/O, no clock.
+//
+//   feed(bytes) → take_events()          submit, send, reset … → pull() → bytes
+//
+//   connection  | peer's GOAWAY       ours                 an error, lost()
+//   ------------+-----------------------------------------------------------
+//   running     | draining            draining             failed
+//   draining    | draining            draining             failed
+//   finished    | when draining and no stream is active
+//   failed      | every stream failed; a GOAWAY may still have to be pulled
+//
+// nghttp2 does framing, HPACK and validation. Its callbacks (session_callbacks.cpp) only record; what follows from
+// them is done after it has returned.
+
+#include "core/deadlines.hpp"
+#include "core/stream.hpp"
+
+#include <duplex/frame.hpp>
+#include <duplex/h2/code.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+struct nghttp2_session;
+
+namespace duplex::core {
+
+enum class role { client, server };
+
+struct session_config {
+  core::role role = role::client;
+  /// The windows, header limits and, on a server, what every stream starts with.
+  options defaults{};
+  /// Streams the peer may have open at the same time (server).
+  std::uint32_t max_concurrent_streams = 100;
+  /// Record every frame for `take_frames`.
+  bool trace = false;
+};
+
+/// A request with the parts of its URL that HTTP/2 sends (RFC 9113, section 8.3.1).
+struct request_head {
+  std::string method{};
+  std::string scheme{};
+  std::string authority{};
+  std::string path{};
+  std::string protocol{};
+  fields headers{};
+};
+
+/// Something that happened, for the driver to act on.
+struct event {
+  enum class kind {
+    request,    // a server's new stream; `head` is set
+    readable,   // the stream's inbox has something, or its end
+    sent,       // operation `value` of the stream is complete
+    closed,     // the stream is over, well or failed
+    timed_out,  // the deadline of operation `value` has passed
+    pong,       // PING `value` was answered
+    goaway,     // the peer said GOAWAY
+    settings,   // the peer's first SETTINGS
+    failed,     // the connection failed
+  };
+  kind what;
+  std::int32_t stream = 0;
+  std::uint64_t value = 0;
+};
+
+class session {
+ public:
+  explicit session(session_config config);
+  ~session();
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+
+  // Bytes and time
+
+  /// Takes what came from the peer, in pieces of any size.
+  void feed(std::string_view bytes);
+
+  /// Appends frames to send, about 64 KiB at most, and returns whether there were any.
+  bool pull(std::string& out, time_point now);
+
+  /// Nothing will be sent or received any more.
+  [[nodiscard]] bool finished() const;
+
+  /// The nearest point in time at which `handle_timeout` has something to do.
+  [[nodiscard]] std::optional<time_point> next_deadline() const { return deadlines_.next(); }
+  void handle_timeout(time_point now);
+
+  [[nodiscard]] std::vector<event> take_events() noexcept { return std::exchange(events_, {}); }
+  [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
+  [[nodiscard]] std::vector<frame_info> take_frames() noexcept { return std::exchange(frames_, {}); }
+
+  // Streams. Operations are named by the driver; their end is an event or `errc` at once.
+
+  /// Client: opens a stream. The head was checked.
+  std::int32_t open(const request_head& head, const options& opts);
+  /// Null once the stream was erased.
+  [[nodiscard]] stream* find(std::int32_t id) noexcept;
+
+  /// Server: the response head; `end`: it is all.
+  [[nodiscard]] error_code respond(std::int32_t id, op_id op, const response& head, bool end);
+  /// Server: a 1xx reply.
+  [[nodiscard]] error_code inform(std::int32_t id, op_id op, const informational& head);
+
+  /// Payload, borrowed until its `sent` event, or copied into the bounded buffer; times out by `send_timeout`.
+  [[nodiscard]] error_code send(std::int32_t id, op_id op, const std::vector<std::string_view>& parts, bool end,
+                                outbox::kind how, time_point now);
+  [[nodiscard]] error_code send_trailers(std::int32_t id, op_id op, const fields& list, time_point now);
+
+  /// The next message, its bytes credited; none if there is none.
+  std::optional<message> receive(std::int32_t id);
+  void consume(std::int32_t id, std::size_t bytes);
+
+  /// A point in time at which `timed_out` is wanted for a waiting operation.
+  void set_deadline(std::int32_t id, op_id op, time_point when) { deadlines_.set({id, waiting::recv, op}, when); }
+  void clear_deadline(std::int32_t id, op_id op) { deadlines_.clear({id, waiting::recv, op}); }
+
+  /// Ends a stream with RST_STREAM for a reason of ours, unless it is over. What arrived can still be read.
+  void reset(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message);
+  /// As `reset`, and drops what arrived: reads fail with `closed`.
+  void abandon(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message);
+  /// Nobody will use the stream any more: finishes what was queued behind an end, otherwise resets with CANCEL.
+  void release(std::int32_t id);
+
+  // The connection
+
+  void ping(std::uint64_t opaque);
+  /// GOAWAY. With NO_ERROR running streams may finish; otherwise the session is finished once it was pulled.
+  void goaway(std::uint32_t http2_code, std::string_view debug_data);
+  /// The transport ended or failed; every stream that is not over fails with it.
+  void lost(error_code why, std::string message);
+
+  [[nodiscard]] const std::optional<failure>& failed() const noexcept { return failed_; }
+  [[nodiscard]] bool accepts_streams() const noexcept;
+  [[nodiscard]] std::size_t active_streams() const noexcept { return active_; }
+
+ private:
+  friend struct session_callbacks;  // records into what follows
+
+  // The borrowed sends of a stream share one deadline, which moves on with every byte.
+  enum class waiting { recv, buffered_send, borrowed_sends };
+  struct deadline_key {
+    std::int32_t stream;
+    waiting what;
+    op_id op;
+    auto operator<=>(const deadline_key&) const = default;
+  };
+  struct header_block {
+    std::int32_t stream = 0;
+    std::size_t bytes = 0;
+    fields list{};
+    request_head pseudo{};
+    int status = 0;
+  };
+  struct engine_deleter {
+    void operator()(nghttp2_session* engine) const noexcept;
+  };
+
+  void submit_settings();
+  stream& add_stream(std::int32_t id, const options& opts);
+  void emit(event::kind what, std::int32_t id = 0, std::uint64_t value = 0) { events_.push_back({what, id, value}); }
+  bool complete_sends(stream& s, op_id op = 0);
+  void watch_stall(const stream& s, time_point now);
+  void feed_engine(std::string_view bytes);
+  void return_credit(stream& s, std::size_t bytes);
+  void apply_recorded();
+  bool submit_due_trailers();
+  void fail(stream& s, failure why);
+  void fail_connection(failure why);
+  void close_stream(stream& s, std::uint32_t http2_code);
+  void erase_if_over(stream& s);
+  [[nodiscard]] failure stream_failure(const stream& s, std::uint32_t http2_code) const;
+  [[nodiscard]] error_code may_send(const stream* s) const;
+
+  session_config config_;
+  std::unique_ptr<nghttp2_session, engine_deleter> engine_;
+  std::unordered_map<std::int32_t, stream> streams_;
+  std::size_t active_ = 0;
+  deadlines<deadline_key> deadlines_;
+  std::vector<event> events_;
+  std::vector<frame_info> frames_;
+  std::optional<failure> failed_;
+
+  // Recorded by the callbacks, applied when the engine has returned.
+  header_block block_;
+  std::size_t arrived_ = 0;
+  std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
+  std::vector<std::int32_t> progressed_;  // payload was framed
+  std::vector<std::int32_t> due_trailers_;
+  std::vector<std::int32_t> to_erase_;
+  std::string invalid_frame_;
+  struct {
+    bool received = false;
+    std::int32_t last_stream_id = 0;
+    std::uint32_t code = 0;
+    std::string debug_data{};
+  } goaway_;
+  std::string preface_;
+  bool preface_checked_ = false;
+  bool settings_seen_ = false;
+  bool terminated_by_us_ = false;
+  bool dead_ = false;  // the engine is not asked any more
+};
+
+}  // namespace duplex::core

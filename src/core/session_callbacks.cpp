@@ -1,0 +1,341 @@
+// What the engine tells the session. Callbacks record and never call the engine: the session acts on what they
+// recorded once the engine has returned.
+
+#include "core/session.hpp"
+#include "core/session_engine.hpp"
+#include "core/session_trace.hpp"
+#include "core/validate.hpp"
+
+#include <nghttp2/nghttp2.h>
+
+#include <charconv>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace duplex::core {
+namespace {
+
+constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
+
+std::string_view text(const std::uint8_t* bytes, std::size_t size) {
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
+std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
+
+bool ends_stream(const nghttp2_frame& frame) { return (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0; }
+
+}  // namespace
+
+// A friend of the session: the functions have the signatures that the C interface wants.
+struct session_callbacks {
+  static session& self(void* user) { return *static_cast<session*>(user); }
+
+  static void reset_later(session& s, stream& st, errc why, std::string message, h2::code code) {
+    failure f;
+    f.code = why;
+    f.message = std::move(message);
+    f.http2_code = raw(code);
+    s.fail(st, std::move(f));
+    s.to_reset_.emplace_back(st.id, raw(code));
+  }
+
+  // Fields
+
+  static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    auto& s = self(user);
+    s.block_ = {};
+    s.block_.stream = frame->hd.stream_id;
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) s.add_stream(frame->hd.stream_id, s.config_.defaults);
+    return 0;
+  }
+
+  static int on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
+                       const std::uint8_t* value, std::size_t value_size, std::uint8_t flags, void* user) {
+    auto& s = self(user);
+    auto& block = s.block_;
+    const auto& limits = s.config_.defaults;
+    block.bytes += name_size + value_size + field_overhead;
+    if (block.bytes > limits.max_header_bytes || block.list.size() >= limits.max_header_fields) {
+      if (auto* st = s.find(frame->hd.stream_id)) {
+        failure f;
+        f.code = errc::limit_exceeded;
+        f.message = "the peer's header section is above max_header_bytes or max_header_fields";
+        f.http2_code = raw(h2::code::internal_error);
+        s.fail(*st, std::move(f));
+      }
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // the engine resets the stream
+    }
+    const auto key = text(name, name_size);
+    const auto val = text(value, value_size);
+    if (!key.starts_with(':')) {
+      block.list.add(key, val, (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
+    } else if (key == ":status") {
+      std::from_chars(val.data(), val.data() + val.size(), block.status);
+    } else if (key == ":method") {
+      block.pseudo.method = val;
+    } else if (key == ":scheme") {
+      block.pseudo.scheme = val;
+    } else if (key == ":authority") {
+      block.pseudo.authority = val;
+    } else if (key == ":path") {
+      block.pseudo.path = val;
+    } else if (key == ":protocol") {
+      block.pseudo.protocol = val;
+    }
+    return 0;
+  }
+
+  static request to_request(session::header_block block) {
+    request head;
+    head.method = std::move(block.pseudo.method);
+    auto authority = std::move(block.pseudo.authority);
+    if (authority.empty()) authority = block.list.value_or("host", "");
+    head.url = block.pseudo.scheme.empty() ? authority : block.pseudo.scheme + "://" + authority + block.pseudo.path;
+    head.protocol = std::move(block.pseudo.protocol);
+    head.headers = std::move(block.list);
+    return head;
+  }
+
+  static void on_head(session& s, stream& st, bool is_request) {
+    auto block = std::exchange(s.block_, {});
+    if (is_request) {
+      st.head = to_request(std::move(block));
+      st.remote = progress::body;
+      s.emit(event::kind::request, st.id);
+    } else if (block.status == 0) {
+      st.in.push(trailers{std::move(block.list)});
+    } else if (block.status < 200) {
+      if (++st.informational_seen > st.max_informational) {
+        return reset_later(s, st, errc::limit_exceeded, "more 1xx replies than max_informational", h2::code::cancel);
+      }
+      if (st.wants_informational) st.in.push(informational{block.status, std::move(block.list)});
+    } else {
+      st.in.push(response{block.status, std::move(block.list)});
+      st.remote = progress::body;
+    }
+    s.emit(event::kind::readable, st.id);
+  }
+
+  static void on_end(session& s, stream& st) {
+    st.in.push(done{});
+    st.remote = progress::ended;
+    s.emit(event::kind::readable, st.id);
+  }
+
+  // Receiving
+
+  static int on_data_chunk(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* bytes, std::size_t size,
+                           void* user) {
+    auto& s = self(user);
+    s.arrived_ += size;
+    auto* st = s.find(id);
+    if (!st || st->failed || st->orphan || st->in.end()) return 0;
+    if (!st->in.push_data(text(bytes, size))) {
+      reset_later(s, *st, errc::recv_buffer_overflow, "more unread bytes than max_recv_buffer", h2::code::cancel);
+      return 0;
+    }
+    st->ledger.arrive(size);
+    s.emit(event::kind::readable, id);
+    return 0;
+  }
+
+  static int on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    auto& s = self(user);
+    if (s.config_.trace) s.frames_.push_back(trace_received(*frame, s.block_.pseudo, s.block_.status, s.block_.list));
+    auto* st = s.find(frame->hd.stream_id);
+    switch (frame->hd.type) {
+      case NGHTTP2_HEADERS:
+        if (!st || st->failed) break;
+        on_head(s, *st, frame->headers.cat == NGHTTP2_HCAT_REQUEST);
+        if (ends_stream(*frame)) on_end(s, *st);
+        break;
+      case NGHTTP2_DATA:
+        if (st && !st->failed && ends_stream(*frame)) on_end(s, *st);
+        break;
+      case NGHTTP2_RST_STREAM:
+        if (st) st->reset_by_peer = true;
+        break;
+      case NGHTTP2_SETTINGS:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && !std::exchange(s.settings_seen_, true)) {
+          s.emit(event::kind::settings);
+        }
+        break;
+      case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
+          std::uint64_t opaque = 0;
+          std::memcpy(&opaque, frame->ping.opaque_data, sizeof opaque);
+          s.emit(event::kind::pong, 0, opaque);
+        }
+        break;
+      case NGHTTP2_GOAWAY:
+        s.goaway_ = {true, frame->goaway.last_stream_id, frame->goaway.error_code,
+                     std::string(text(frame->goaway.opaque_data, frame->goaway.opaque_data_len))};
+        s.emit(event::kind::goaway);
+        break;
+      default:
+        break;
+    }
+    return 0;
+  }
+
+  static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
+    self(user).invalid_frame_ = std::string(nghttp2_strerror(error)) + " in " + frame_name(frame->hd.type);
+    return 0;
+  }
+
+  static int on_error(nghttp2_session*, int, const char* message, std::size_t size, void* user) {
+    self(user).invalid_frame_ = std::string(message, size);
+    return 0;
+  }
+
+  static int on_stream_close(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) {
+    auto& s = self(user);
+    if (auto* st = s.find(id)) s.close_stream(*st, code);
+    return 0;
+  }
+
+  // Sending
+
+  static ssize_t on_read(nghttp2_session*, std::int32_t id, std::uint8_t* to, std::size_t size, std::uint32_t* flags,
+                         nghttp2_data_source*, void* user) {
+    auto& s = self(user);
+    auto* st = s.find(id);
+    if (!st || st->failed || !st->out.ready()) return NGHTTP2_ERR_DEFERRED;
+    const auto n = st->out.read(reinterpret_cast<char*>(to), size);
+    st->bytes_sent += n;
+    s.progressed_.push_back(id);
+    if (st->out.at_end()) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (st->out.has_trailers()) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        s.due_trailers_.push_back(id);
+      }
+    }
+    return static_cast<ssize_t>(n);
+  }
+
+  static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    auto& s = self(user);
+    if (s.config_.trace) s.frames_.push_back(trace_sent(*frame));
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !s.terminated_by_us_) {
+      failure why;
+      why.code = errc::protocol_error;
+      why.message = s.invalid_frame_.empty() ? "the peer broke HTTP/2" : s.invalid_frame_;
+      why.origin = origin::peer;
+      why.http2_code = frame->goaway.error_code;
+      s.fail_connection(std::move(why));
+    }
+    auto* st = s.find(frame->hd.stream_id);
+    if (!st) return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+      if (st->local == progress::head) st->local = s.config_.role == role::client ? progress::body : st->local;
+      if (!st->header_ops.empty()) {
+        s.emit(event::kind::sent, st->id, st->header_ops.front());
+        st->header_ops.pop_front();
+      }
+    }
+    const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (carries_end && ends_stream(*frame)) {
+      st->local = progress::ended;
+      // A server may end before the request does; it then wants no more of it (RFC 9113, section 8.1).
+      if (st->orphan && st->remote != progress::ended) s.to_reset_.emplace_back(st->id, raw(h2::code::no_error));
+    }
+    return 0;
+  }
+
+  static int on_frame_not_send(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
+    auto& s = self(user);
+    auto* st = s.find(frame->hd.stream_id);
+    if (st && frame->hd.type == NGHTTP2_HEADERS && !st->failed && !st->closed) {
+      const auto why = error == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED ? errc::refused : errc::limit_exceeded;
+      reset_later(s, *st, why, std::string("the header section was not sent: ") + nghttp2_strerror(error),
+                  h2::code::internal_error);
+    }
+    return 0;
+  }
+};
+
+void session::close_stream(stream& s, std::uint32_t http2_code) {
+  if (s.closed) return;
+  if (s.remote == progress::ended && http2_code == NGHTTP2_NO_ERROR) {
+    // Complete; or RST_STREAM(NO_ERROR) after a whole response: the peer wants no more of the request.
+    if (s.local != progress::ended) {
+      s.out.clear();
+      s.send_end = errc::stream_reset;
+    }
+  } else {
+    fail(s, stream_failure(s, http2_code));
+  }
+  s.closed = true;
+  --active_;
+  deadlines_.clear({s.id, waiting::borrowed_sends, 0});
+  emit(event::kind::closed, s.id);
+  to_erase_.push_back(s.id);
+}
+
+failure session::stream_failure(const stream& s, std::uint32_t http2_code) const {
+  failure f;
+  f.http2_code = http2_code;
+  f.origin = origin::peer;
+  const bool above_goaway =
+      config_.role == role::client && goaway_.received && s.id > goaway_.last_stream_id && !s.reset_by_peer;
+  if (above_goaway) {
+    f.code = errc::refused;
+    f.message = "the peer ended the connection with GOAWAY " + h2::code_name(goaway_.code) + " before this stream";
+    f.scope = scope::connection;
+    f.http2_code = goaway_.code;
+    f.last_stream_id = goaway_.last_stream_id;
+    f.debug_data = goaway_.debug_data;
+    f.retry_safe = true;
+  } else if (s.reset_by_peer && http2_code == NGHTTP2_REFUSED_STREAM) {
+    f.code = errc::refused;
+    f.message = "the peer refused the stream";
+    f.retry_safe = true;
+  } else if (s.reset_by_peer) {
+    f.code = errc::stream_reset;
+    f.message = "the peer reset the stream with " + h2::code_name(http2_code);
+  } else {
+    f.code = errc::protocol_error;
+    f.message = invalid_frame_.empty() ? "the peer broke HTTP/2: " + h2::code_name(http2_code) : invalid_frame_;
+  }
+  return f;
+}
+
+nghttp2_data_provider payload_source() noexcept {
+  nghttp2_data_provider source{};
+  source.read_callback = session_callbacks::on_read;
+  return source;
+}
+
+nghttp2_session* make_engine(bool server, session* owner) {
+  nghttp2_session_callbacks* callbacks = nullptr;
+  nghttp2_option* option = nullptr;
+  if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
+  const std::unique_ptr<nghttp2_session_callbacks, void (*)(nghttp2_session_callbacks*)> keep_callbacks(
+      callbacks, nghttp2_session_callbacks_del);
+  if (nghttp2_option_new(&option) != 0) throw std::bad_alloc();
+  const std::unique_ptr<nghttp2_option, void (*)(nghttp2_option*)> keep_option(option, nghttp2_option_del);
+
+  using on = session_callbacks;
+  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on::on_begin_headers);
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, on::on_header);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on::on_data_chunk);
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on::on_frame_recv);
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on::on_invalid_frame);
+  nghttp2_session_callbacks_set_error_callback2(callbacks, on::on_error);
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on::on_stream_close);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on::on_frame_send);
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on::on_frame_not_send);
+
+  nghttp2_option_set_no_auto_window_update(option, 1);  // the ledger decides
+  nghttp2_option_set_no_closed_streams(option, 1);      // they serve only RFC 7540 priorities
+
+  nghttp2_session* engine = nullptr;
+  const auto make = server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
+  if (make(&engine, callbacks, owner, option) != 0) throw std::bad_alloc();
+  return engine;
+}
+
+}  // namespace duplex::core

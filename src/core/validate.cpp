@@ -1,0 +1,111 @@
+// Checks of what the user wants to send.
+
+#include "core/validate.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace duplex::core {
+namespace {
+
+constexpr std::size_t max_window = 0x7fffffff;          // RFC 9113, section 6.9.1
+constexpr std::size_t least_connection_window = 65535;  // it cannot be lowered, section 6.9.2
+constexpr std::size_t quoted_length = 64;
+
+// RFC 9110, section 5.6.2
+bool is_token(unsigned char c) {
+  constexpr std::string_view symbols = "!#$%&'*+-.^_`|~";
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         symbols.find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+bool is_space(char c) { return c == ' ' || c == '\t'; }
+
+// RFC 9113, section 8.2.2
+bool is_connection_specific(std::string_view name) {
+  constexpr std::array<std::string_view, 5> names{"connection", "keep-alive", "proxy-connection", "transfer-encoding",
+                                                  "upgrade"};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+problem check_name(std::string_view name) {
+  if (name.empty()) return "a field has an empty name";
+  if (name.front() == ':') return "field " + quoted(name) + ": pseudo-fields are set by the library";
+  if (!std::all_of(name.begin(), name.end(), is_token)) return "field " + quoted(name) + ": the name is not a token";
+  if (is_connection_specific(name)) return "field " + quoted(name) + " is not allowed in HTTP/2";
+  return std::nullopt;
+}
+
+problem check_value(std::string_view name, std::string_view value) {
+  for (const auto& [c, what] : {std::pair('\r', "CR"), std::pair('\n', "LF"), std::pair('\0', "NUL")}) {
+    if (value.find(c) != std::string_view::npos) return "field " + quoted(name) + ": the value contains " + what;
+  }
+  if (!value.empty() && (is_space(value.front()) || is_space(value.back()))) {
+    return "field " + quoted(name) + ": the value starts or ends with white space";
+  }
+  if (name == "te" && value != "trailers") return "field \"te\": only \"trailers\" is allowed in HTTP/2";
+  return std::nullopt;
+}
+
+problem check_positive(std::string_view name, options::duration value) {
+  if (value.count() > 0) return std::nullopt;
+  return "option " + std::string(name) + " must be more than 0";
+}
+
+}  // namespace
+
+std::string quoted(std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text.substr(0, quoted_length)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      out += "\\x";
+      out += digits[byte >> 4U];
+      out += digits[byte & 0xfU];
+    }
+  }
+  return out + (text.size() > quoted_length ? "...\"" : "\"");
+}
+
+problem check_method(std::string_view method) {
+  if (!method.empty() && std::all_of(method.begin(), method.end(), is_token)) return std::nullopt;
+  return "method " + quoted(method) + " is not a token";
+}
+
+problem check_path(std::string_view path) {
+  if (path == "*") return std::nullopt;
+  if (!path.starts_with('/')) return "path " + quoted(path) + " does not start with /";
+  const auto printable = [](unsigned char c) { return c > 0x20 && c != 0x7f; };
+  if (!std::all_of(path.begin(), path.end(), printable)) return "path " + quoted(path) + " contains a space or control";
+  return std::nullopt;
+}
+
+problem check_fields(const fields& list) {
+  for (const auto& f : list) {
+    if (auto bad = check_name(f.name)) return bad;
+    if (auto bad = check_value(f.name, f.value)) return bad;
+  }
+  return std::nullopt;
+}
+
+problem check_options(const options& opts) {
+  if (auto bad = check_positive("connect_timeout", opts.connect_timeout)) return bad;
+  if (auto bad = check_positive("send_timeout", opts.send_timeout)) return bad;
+  if (opts.recv_timeout && opts.recv_timeout->count() < 0) return "option recv_timeout must not be negative";
+  if (opts.close_timeout.count() < 0) return "option close_timeout must not be negative";
+  if (opts.stream_window > max_window) return "option stream_window is above 2^31-1";
+  if (opts.connection_window > max_window) return "option connection_window is above 2^31-1";
+  if (opts.connection_window < least_connection_window) return "option connection_window is below 65535";
+  if (opts.max_recv_buffer == 0) return "option max_recv_buffer must be more than 0";
+  if (opts.send_buffer == 0) return "option send_buffer must be more than 0";
+  if (opts.max_header_bytes == 0 || opts.max_header_bytes > max_window)
+    return "option max_header_bytes is out of range";
+  if (opts.max_header_fields == 0) return "option max_header_fields must be more than 0";
+  if (opts.active != active::off && !opts.on_message) return "option active needs on_message";
+  return std::nullopt;
+}
+
+}  // namespace duplex::core
