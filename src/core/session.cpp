@@ -409,7 +409,7 @@ void session::lost(error_code why, std::string message) {
   dead_ = true;
   if (!orderly) fail_connection(std::move(f));
   for (auto at = streams_.begin(); at != streams_.end();) {
-    at->second.closed = true;
+    if (!std::exchange(at->second.closed, true)) emit(event::kind::closed, at->first);
     at = at->second.orphan ? streams_.erase(at) : std::next(at);
   }
   active_ = 0;

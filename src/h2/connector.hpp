@@ -1,0 +1,96 @@
+#pragma once
+// What opening a stream and making a connection share: check everything, dial, hand over.
+
+#include "net/completion.hpp"
+#include "net/connection.hpp"
+#include "net/dialer.hpp"
+#include "net/stream.hpp"
+#include "net/target.hpp"
+
+#include <duplex/h2/connection.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace duplex::h2 {
+
+/// The request taken apart, or what is wrong with it or with the options.
+[[nodiscard]] std::variant<net::parsed_request, std::string> check_open(const request& head, const options& opts);
+
+/// On the strand: opens a stream on a connection that is there.
+[[nodiscard]] std::pair<error_code, stream> open_on(const std::shared_ptr<net::connection>& link,
+                                                    const core::request_head& head, const options& opts,
+                                                    bool dedicated);
+
+[[nodiscard]] std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link,
+                                                           const options& opts);
+
+/// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure)`
+/// → Result.
+template <class Result, class Use, class Fail>
+void connect(asio::any_io_executor executor, const request& head, options opts,
+             asio::any_completion_handler<void(error_code, Result)> handler, Use use, Fail fail) {
+  using completion = net::completion<error_code, Result>;
+  const net::strand here(std::move(executor));
+  const asio::any_completion_executor home(here);
+
+  // The dialer that is under way, for the cancellation slot; both are used on the strand only.
+  struct attempt {
+    std::shared_ptr<net::dialer> dialer{};
+    bool canceled = false;
+  };
+  const auto under_way = std::make_shared<attempt>();
+  auto slot = asio::get_associated_cancellation_slot(handler);
+  if (slot.is_connected()) {
+    slot.assign([here, weak = std::weak_ptr(under_way)](asio::cancellation_type) {
+      asio::dispatch(here, [weak] {
+        const auto a = weak.lock();
+        if (!a) return;
+        a->canceled = true;
+        if (a->dialer) a->dialer->cancel();
+      });
+    });
+  }
+
+  completion done(std::move(handler), home);
+  auto checked = check_open(head, opts);
+  if (const auto* bad = std::get_if<std::string>(&checked)) {
+    failure why;
+    why.code = errc::invalid_argument;
+    why.message = *bad;
+    why.scope = scope::connection;
+    why.retry_safe = true;
+    return asio::post(here, [done = std::move(done), why = std::move(why), fail]() mutable {
+      const auto code = why.code;
+      done(code, fail(std::move(why)));
+    });
+  }
+
+  auto parsed = std::get<net::parsed_request>(std::move(checked));
+  const auto shared_done = std::make_shared<completion>(std::move(done));
+  asio::dispatch(here, [here, parsed = std::move(parsed), opts = std::move(opts), shared_done, under_way, use, fail] {
+    under_way->dialer = net::dial(
+        here, parsed.where, opts,
+        [here, parsed, opts, shared_done, under_way, use, fail](std::optional<failure> why, net::dialed result) {
+          under_way->dialer.reset();
+          if (why) {
+            const auto code = why->code;
+            return (*shared_done)(code, fail(std::move(*why)));
+          }
+          const auto link = make_client(here, std::move(result), opts);
+          auto [ec, value] = use(link, parsed.head, opts);
+          link->start();
+          (*shared_done)(ec, std::move(value));
+        });
+    if (under_way->canceled) under_way->dialer->cancel();
+  });
+}
+
+}  // namespace duplex::h2

@@ -1,0 +1,87 @@
+// Opening: one stream on a connection of its own.
+
+#include <duplex/h2/open.hpp>
+
+#include "core/validate.hpp"
+#include "h2/connector.hpp"
+#include "net/background.hpp"
+#include "net/blocking.hpp"
+#include "net/this_thread.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <utility>
+
+namespace duplex::h2 {
+namespace {
+
+stream failed_stream(failure why) { return stream(std::make_shared<net::stream_handle>(std::move(why))); }
+
+}  // namespace
+
+std::variant<net::parsed_request, std::string> check_open(const request& head, const options& opts) {
+  if (auto bad = core::check_options(opts)) return *bad;
+  if (!opts.connect_to.empty()) {
+    auto there = net::parse_host_port(opts.connect_to, "option connect_to");
+    if (auto* bad = std::get_if<std::string>(&there)) return std::move(*bad);
+  }
+  return net::parse_request(head);
+}
+
+std::pair<error_code, stream> open_on(const std::shared_ptr<net::connection>& link, const core::request_head& head,
+                                      const options& opts, bool dedicated) {
+  if (auto state = link->open_stream(head, opts, dedicated)) {
+    return {error_code(), stream(std::make_shared<net::stream_handle>(std::move(state)))};
+  }
+  failure why;
+  why.code = errc::refused;
+  why.message = "the connection takes no more streams";
+  why.scope = scope::connection;
+  why.retry_safe = true;
+  return {errc::refused, failed_stream(std::move(why))};
+}
+
+std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link, const options& opts) {
+  core::session_config config;
+  config.role = core::role::client;
+  config.defaults = opts;
+  config.trace = static_cast<bool>(opts.on_frame);
+  return std::make_shared<net::connection>(executor, std::move(link.link), std::move(config), std::move(link.info));
+}
+
+void detail::start_open(asio::any_io_executor executor, request head, options opts, open_handler handler) {
+  connect(
+      std::move(executor), head, std::move(opts), std::move(handler),
+      [](const std::shared_ptr<net::connection>& link, const core::request_head& parsed, const options& o) {
+        return open_on(link, parsed, o, true);
+      },
+      failed_stream);
+}
+
+stream open(asio::any_io_executor executor, request head, options opts, error_code& ec) {
+  if (net::runs_here(executor)) {
+    ec = errc::would_deadlock;
+    return {};
+  }
+  stream result;
+  std::tie(ec, result) = net::wait_for<stream>([&](auto waker) {
+    detail::start_open(std::move(executor), std::move(head), std::move(opts), open_handler(std::move(waker)));
+  });
+  return result;
+}
+
+stream open(asio::any_io_executor executor, request head, options opts) {
+  error_code ec;
+  auto s = open(std::move(executor), std::move(head), std::move(opts), ec);
+  if (!ec) return s;
+  const auto why = s.failure();
+  throw why ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
+}
+
+stream open(request head, options opts, error_code& ec) {
+  return open(net::background_executor(), std::move(head), std::move(opts), ec);
+}
+
+stream open(request head, options opts) { return open(net::background_executor(), std::move(head), std::move(opts)); }
+
+}  // namespace duplex::h2

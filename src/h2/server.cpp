@@ -1,0 +1,39 @@
+// The public face of the server.
+
+#include <duplex/h2/server.hpp>
+
+#include "net/server.hpp"
+
+#include <utility>
+
+namespace duplex::h2 {
+
+server::server(asio::any_io_executor executor, server_options opts, request_handler handler, adapted)
+    : impl_(std::make_shared<net::server>(std::move(executor), std::move(opts), std::move(handler))) {
+  impl_->start();
+}
+
+server::server(server&&) noexcept = default;
+
+server& server::operator=(server&& other) noexcept {
+  if (this != &other) {
+    if (impl_) impl_->close();
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+
+server::~server() {
+  if (impl_) impl_->close();
+}
+
+std::uint16_t server::port() const noexcept { return impl_ ? impl_->port() : 0; }
+
+std::string server::url() const { return impl_ ? impl_->url() : std::string(); }
+
+void server::start_shutdown(const std::shared_ptr<net::server>& impl, std::chrono::milliseconds grace,
+                            stream::send_handler handler) {
+  impl->shutdown(grace, std::move(handler));
+}
+
+}  // namespace duplex::h2

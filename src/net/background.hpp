@@ -1,0 +1,11 @@
+#pragma once
+// The thread that runs connections of blocking callers who bring no executor of their own.
+
+#include <boost/asio/any_io_executor.hpp>
+
+namespace duplex::net {
+
+/// The executor of the library's thread, which starts with the first call and is joined when the program ends.
+[[nodiscard]] boost::asio::any_io_executor background_executor();
+
+}  // namespace duplex::net

@@ -1,0 +1,52 @@
+#pragma once
+// How a blocking verb waits for an asynchronous one. The only place where a caller's thread sleeps: to let the caller
+// drive the connection itself, this is what changes.
+
+#include "net/connection.hpp"
+
+#include <duplex/error.hpp>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace duplex::net {
+
+/// Starts an operation by `initiate(handler)` and waits for `handler(error_code, T...)`. A handler that is dropped
+/// without being called (its context was destroyed) counts as `errc::connection_lost`.
+template <class... T, class Initiate>
+std::tuple<error_code, T...> wait_for(Initiate initiate) {
+  struct meeting {
+    std::mutex mutex;
+    std::condition_variable arrived;
+    std::optional<std::tuple<error_code, T...>> result;
+
+    void set(std::tuple<error_code, T...> value) {
+      const std::lock_guard lock(mutex);
+      result.emplace(std::move(value));
+      arrived.notify_one();
+    }
+  };
+  struct waker {
+    std::shared_ptr<meeting> at;
+
+    explicit waker(std::shared_ptr<meeting> m) noexcept : at(std::move(m)) {}
+    waker(waker&&) noexcept = default;
+    waker& operator=(waker&&) noexcept = default;
+    ~waker() {
+      if (at) at->set({errc::connection_lost, T()...});
+    }
+    void operator()(error_code ec, T... values) { std::exchange(at, nullptr)->set({ec, std::move(values)...}); }
+  };
+
+  const auto here = std::make_shared<meeting>();
+  initiate(waker(here));
+  std::unique_lock lock(here->mutex);
+  here->arrived.wait(lock, [&] { return here->result.has_value(); });
+  return std::move(*here->result);
+}
+
+}  // namespace duplex::net

@@ -1,0 +1,321 @@
+// The driver of one connection.
+
+#include "net/connection.hpp"
+
+#include "net/stream.hpp"
+#include "net/this_thread.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace duplex::net {
+namespace {
+
+constexpr std::size_t read_size = 65536;
+
+std::string describe(error_code ec) {
+  if (ec == asio::error::eof) return "the peer closed the connection";
+  if (ec == asio::ssl::error::stream_truncated) return "the peer closed the connection without ending TLS";
+  return "the connection broke: " + ec.message();
+}
+
+}  // namespace
+
+// Travels with the read that is always outstanding. If the context is destroyed, the read goes without completing;
+// then nothing will ever complete, and handlers that own a handle of their own stream must be let go.
+class connection::lifeline {
+ public:
+  explicit lifeline(std::shared_ptr<connection> c) noexcept : connection_(std::move(c)) {}
+  lifeline(lifeline&&) noexcept = default;
+  lifeline& operator=(lifeline&&) noexcept = default;
+  ~lifeline() {
+    if (connection_) connection_->abandon();
+  }
+  std::shared_ptr<connection> release() noexcept { return std::move(connection_); }
+
+ private:
+  std::shared_ptr<connection> connection_;
+};
+
+connection::connection(strand executor, std::unique_ptr<transport> link, core::session_config config,
+                       h2::connection_info info, request_handler on_request)
+    : strand_(std::move(executor)),
+      home_(strand_),
+      link_(std::move(link)),
+      session_(config),
+      options_(std::move(config.defaults)),
+      info_(std::move(info)),
+      on_request_(std::move(on_request)),
+      timer_(strand_),
+      in_(read_size) {}
+
+connection::~connection() = default;
+
+bool connection::runs_on_this_thread() const {
+  return strand_.running_in_this_thread() || runs_here(strand_.get_inner_executor());
+}
+
+std::optional<failure> connection::why_failed() const {
+  if (!failed_.load(std::memory_order_acquire)) return std::nullopt;
+  return failure_;
+}
+
+void connection::drop_handle() {
+  if (--handles_ > 0) return;
+  submit([] {});  // the turn sees that nobody is left
+}
+
+void connection::start() {
+  read();
+  schedule_turn();
+}
+
+// Reading and writing
+
+void connection::read() {
+  if (phase_ == phase::closed) return;
+  link_->async_read_some(asio::buffer(in_), asio::bind_executor(strand_, [life = lifeline(shared_from_this())](
+                                                                             error_code ec, std::size_t n) mutable {
+                           const auto self = life.release();
+                           if (ec) return self->lost(ec);
+                           self->session_.feed({self->in_.data(), n});
+                           self->read();
+                           self->turn();
+                         }));
+}
+
+void connection::flush() {
+  if (writing_ || phase_ != phase::open) return;
+  out_.clear();
+  if (!session_.pull(out_, now())) return;
+  writing_ = true;
+  link_->async_write(asio::buffer(out_),
+                     asio::bind_executor(strand_, [self = shared_from_this()](error_code ec, std::size_t) {
+                       self->writing_ = false;
+                       if (ec) return self->lost(ec);
+                       self->turn();
+                     }));
+}
+
+// Turns
+
+// Calls from outside share one turn: it is posted, because completions never run inside the initiating call.
+void connection::schedule_turn() {
+  if (in_turn_ || turn_posted_) return;
+  turn_posted_ = true;
+  asio::post(strand_, [self = shared_from_this()] {
+    self->turn_posted_ = false;
+    self->turn();
+  });
+}
+
+void connection::turn() {
+  if (in_turn_) return;
+  struct guard {
+    bool& flag;
+    explicit guard(bool& f) : flag(f) { flag = true; }
+    guard(const guard&) = delete;
+    guard& operator=(const guard&) = delete;
+    ~guard() { flag = false; }
+  };
+  {
+    const guard inside(in_turn_);
+    do {
+      route_events();
+      ready_.run();
+      flush();
+    } while (session_.has_events() || !ready_.empty());
+  }
+  after_turn();
+}
+
+void connection::after_turn() {
+  if (phase_ == phase::closed) return;
+  if (phase_ == phase::open && handles_ == 0 && session_.active_streams() == 0 && !session_.finished()) {
+    session_.goaway(0, {});
+    flush();
+  }
+  if (phase_ == phase::open && !writing_ && session_.finished()) begin_close();
+  arm_timer();
+}
+
+void connection::route_events() {
+  while (session_.has_events()) {
+    for (const auto& e : session_.take_events()) route(e);
+  }
+  if (options_.on_frame) {
+    for (const auto& frame : session_.take_frames()) options_.on_frame(frame);
+  }
+}
+
+void connection::route(const core::event& e) {
+  using kind = core::event::kind;
+  if (e.what == kind::request) {
+    auto* s = session_.find(e.stream);
+    if (!s) return;
+    auto state = add_stream(e.stream, options_, false);
+    ready_.add([self = shared_from_this(), head = std::move(s->head),
+                handle = std::make_shared<stream_handle>(std::move(state))]() mutable {
+      self->on_request_(std::move(head), h2::stream(std::move(handle)));
+    });
+    return;
+  }
+  if (e.what == kind::pong) {
+    const auto at = pings_.find(e.value);
+    if (at == pings_.end()) return;
+    const auto rtt = std::chrono::duration_cast<std::chrono::microseconds>(now() - at->second.sent);
+    ready_.add([done = std::move(at->second.done), rtt]() mutable { done({}, rtt); });
+    pings_.erase(at);
+    return;
+  }
+  if (e.what == kind::failed) {
+    publish_failure();
+    fail_pings();
+    return;
+  }
+  const auto at = streams_.find(e.stream);
+  if (at == streams_.end()) return;
+  const auto state = at->second;
+  switch (e.what) {
+    case kind::readable:
+      return state->on_readable();
+    case kind::sent:
+      return state->on_sent(e.value);
+    case kind::timed_out:
+      return state->on_timed_out(e.value);
+    case kind::closed:
+      streams_.erase(at);
+      return state->on_closed();
+    default:
+      return;
+  }
+}
+
+// Time
+
+void connection::arm_timer() {
+  auto next = session_.next_deadline();
+  if (close_deadline_ && (!next || *close_deadline_ < *next)) next = close_deadline_;
+  // An earlier wake-up than needed is harmless, and cheaper than moving the timer with every operation.
+  if (!next || (armed_ && *armed_ <= *next)) return;
+  armed_ = next;
+  timer_.expires_at(*next);
+  timer_.async_wait([weak = weak_from_this()](error_code ec) {
+    const auto self = weak.lock();
+    if (ec || !self) return;
+    self->armed_.reset();
+    if (self->close_deadline_ && *self->close_deadline_ <= now()) return self->shut();
+    self->session_.handle_timeout(now());
+    self->turn();
+  });
+}
+
+// Ending
+
+void connection::begin_close() {
+  phase_ = phase::closing;
+  close_deadline_ = now() + options_.close_timeout;
+  for (auto& waiter : std::exchange(close_waiters_, {})) {
+    ready_.add([done = std::move(waiter)]() mutable { done({}); });
+  }
+  if (!ready_.empty()) schedule_turn();
+  // The peer's end completes the read; until then what it still sends is dropped.
+  link_->shutdown(asio::bind_executor(strand_, [self = shared_from_this()](error_code ec, std::size_t) {
+    if (ec) self->shut();
+  }));
+}
+
+void connection::lost(error_code ec) {
+  if (phase_ == phase::closed) return;
+  session_.lost(errc::connection_lost, describe(ec));
+  shut();
+}
+
+void connection::shut() {
+  if (phase_ == phase::closed) return;
+  if (phase_ == phase::closing) session_.lost(errc::connection_lost, "the connection was closed");
+  phase_ = phase::closed;
+  link_->close();
+  timer_.cancel();
+  for (auto& waiter : std::exchange(close_waiters_, {})) {
+    ready_.add([done = std::move(waiter)]() mutable { done({}); });
+  }
+  fail_pings();
+  turn();
+}
+
+// The context is being destroyed: handlers are dropped, not called.
+void connection::abandon() noexcept {
+  phase_ = phase::closed;
+  pings_.clear();
+  close_waiters_.clear();
+  ready_.clear();
+  const auto streams = std::exchange(streams_, {});
+  for (const auto& [id, state] : streams) state->drop_operations();
+}
+
+void connection::publish_failure() {
+  if (failed_ || !session_.failed()) return;
+  failure_ = *session_.failed();
+  failed_.store(true, std::memory_order_release);
+}
+
+void connection::fail_pings() {
+  for (auto& [opaque, ping] : std::exchange(pings_, {})) {
+    const error_code ec = session_.failed() ? session_.failed()->code : make_error_code(errc::closed);
+    ready_.add([done = std::move(ping.done), ec]() mutable { done(ec, {}); });
+  }
+}
+
+// Verbs
+
+std::shared_ptr<stream_state> connection::add_stream(std::int32_t id, const options& opts, bool dedicated) {
+  auto state = std::make_shared<stream_state>(shared_from_this(), id, opts, dedicated);
+  streams_.emplace(id, state);
+  return state;
+}
+
+std::shared_ptr<stream_state> connection::open_stream(const core::request_head& head, const options& opts,
+                                                      bool dedicated) {
+  if (phase_ != phase::open || !session_.accepts_streams()) return nullptr;
+  const auto id = session_.open(head, opts);
+  if (id == 0) return nullptr;
+  auto state = add_stream(id, opts, dedicated);
+  if (opts.active != active::off) state->set_active(opts.active, opts.on_message);
+  return state;
+}
+
+void connection::ping(completion<error_code, std::chrono::microseconds> done) {
+  if (phase_ != phase::open || session_.failed()) {
+    ready_.add([done = std::move(done)]() mutable { done(errc::closed, {}); });
+    return;
+  }
+  const auto opaque = next_op();
+  pings_.emplace(opaque, pending_ping{std::move(done), now()});
+  session_.ping(opaque);
+}
+
+void connection::goaway(std::uint32_t http2_code, std::string_view debug_data) {
+  if (phase_ == phase::open) session_.goaway(http2_code, debug_data);
+}
+
+void connection::close() {
+  if (phase_ != phase::open) return;
+  for (const auto& [id, state] : std::map(streams_)) state->close_here();
+  session_.goaway(0, {});
+}
+
+void connection::when_closed(completion<error_code> done) {
+  if (phase_ == phase::open) {
+    close_waiters_.push_back(std::move(done));
+  } else {
+    ready_.add([done = std::move(done)]() mutable { done({}); });
+  }
+}
+
+}  // namespace duplex::net

@@ -1,0 +1,161 @@
+#pragma once
+// Drives one session over one transport: a read loop, a write loop, one timer, and the streams' waiting operations.
+//
+//   read → session.feed → route events → ready completions run → session.pull → one write
+//
+// Everything but the counters below happens on the strand. A turn is what one read, one finished write, one timer or
+// one batch of calls from outside caused: first everything is processed, then all frames that are ready leave in one
+// write.
+
+#include "core/session.hpp"
+#include "net/completion.hpp"
+#include "net/transport.hpp"
+
+#include <duplex/h2/connection.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace duplex::net {
+
+using strand = asio::strand<asio::any_io_executor>;
+
+class stream_state;
+
+class connection : public std::enable_shared_from_this<connection> {
+ public:
+  using request_handler = std::function<void(request, h2::stream)>;
+  using close_handler = asio::any_completion_handler<void(error_code)>;
+
+  /// `on_request`: server only.
+  connection(strand executor, std::unique_ptr<transport> link, core::session_config config, h2::connection_info info,
+             request_handler on_request = {});
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+  ~connection();
+
+  /// Begins to read and write.
+  void start();
+
+  // From any thread
+
+  [[nodiscard]] const strand& executor() const noexcept { return strand_; }
+  [[nodiscard]] const asio::any_completion_executor& home() const noexcept { return home_; }
+  [[nodiscard]] const h2::connection_info& info() const noexcept { return info_; }
+  [[nodiscard]] std::chrono::milliseconds close_timeout() const noexcept { return options_.close_timeout; }
+  /// Whether the calling thread runs the connection's executor, so that waiting for it would never end.
+  [[nodiscard]] bool runs_on_this_thread() const;
+  [[nodiscard]] core::op_id next_op() noexcept { return ++last_op_; }
+  [[nodiscard]] std::optional<failure> why_failed() const;
+  /// Runs `f` on the strand, at once if this is it, and takes a turn afterwards.
+  template <class Function>
+  void submit(Function f) {
+    asio::dispatch(strand_, [self = shared_from_this(), f = std::move(f)]() mutable {
+      f();
+      self->schedule_turn();
+    });
+  }
+  /// Handles of the connection and of its streams: without any, and without streams, it closes.
+  void add_handle() noexcept { ++handles_; }
+  void drop_handle();
+
+  // On the strand
+
+  [[nodiscard]] core::session& session() noexcept { return session_; }
+  [[nodiscard]] ready_list& ready() noexcept { return ready_; }
+  [[nodiscard]] static core::time_point now() { return std::chrono::steady_clock::now(); }
+
+  /// Null if the connection takes no more streams.
+  std::shared_ptr<stream_state> open_stream(const core::request_head& head, const options& opts, bool dedicated);
+  void ping(completion<error_code, std::chrono::microseconds> done);
+  /// GOAWAY; running streams finish unless `http2_code` is an error.
+  void goaway(std::uint32_t http2_code, std::string_view debug_data);
+  /// Resets what runs, says GOAWAY and closes.
+  void close();
+  /// Completes when the last bytes are out and the transport is closing.
+  void when_closed(completion<error_code> done);
+
+ private:
+  enum class phase { open, closing, closed };
+  class lifeline;
+  struct pending_ping {
+    completion<error_code, std::chrono::microseconds> done;
+    core::time_point sent;
+  };
+
+  void read();
+  void schedule_turn();
+  void turn();
+  void route_events();
+  void route(const core::event& e);
+  void flush();
+  void after_turn();
+  void arm_timer();
+  void begin_close();
+  void lost(error_code ec);
+  void shut();
+  void fail_pings();
+  void publish_failure();
+  void abandon() noexcept;
+  std::shared_ptr<stream_state> add_stream(std::int32_t id, const options& opts, bool dedicated);
+
+  strand strand_;
+  asio::any_completion_executor home_;
+  std::unique_ptr<transport> link_;
+  core::session session_;
+  options options_;
+  h2::connection_info info_;
+  request_handler on_request_;
+  asio::steady_timer timer_;
+  std::optional<core::time_point> armed_;
+  std::optional<core::time_point> close_deadline_;
+
+  std::map<std::int32_t, std::shared_ptr<stream_state>> streams_;
+  std::map<std::uint64_t, pending_ping> pings_;
+  std::vector<completion<error_code>> close_waiters_;
+  ready_list ready_;
+  std::vector<char> in_;
+  std::string out_;
+  phase phase_ = phase::open;
+  bool writing_ = false;
+  bool in_turn_ = false;
+  bool turn_posted_ = false;
+
+  std::atomic<core::op_id> last_op_ = 0;
+  std::atomic<std::size_t> handles_ = 0;
+  // Written once, on the strand, before `failed_` is set; read by anybody afterwards.
+  failure failure_;
+  std::atomic<bool> failed_ = false;
+};
+
+/// A user's share in a connection.
+class connection_handle {
+ public:
+  explicit connection_handle(std::shared_ptr<connection> c) : connection_(std::move(c)) { connection_->add_handle(); }
+  /// Of a connection that was never made.
+  explicit connection_handle(failure why) : why_(std::move(why)) {}
+  connection_handle(const connection_handle&) = delete;
+  connection_handle& operator=(const connection_handle&) = delete;
+  ~connection_handle() {
+    if (connection_) connection_->drop_handle();
+  }
+
+  [[nodiscard]] const std::shared_ptr<connection>& get() const noexcept { return connection_; }
+  [[nodiscard]] std::optional<failure> why_failed() const { return connection_ ? connection_->why_failed() : why_; }
+
+ private:
+  std::shared_ptr<connection> connection_;
+  std::optional<failure> why_;
+};
+
+}  // namespace duplex::net

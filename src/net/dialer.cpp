@@ -1,0 +1,205 @@
+// Dialing, one address after the other.
+
+#include "net/dialer.hpp"
+
+#include "net/tls.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <utility>
+#include <vector>
+
+namespace duplex::net {
+namespace {
+
+using tcp = asio::ip::tcp;
+using unix_protocol = asio::local::stream_protocol;
+
+std::string to_string(const tcp::endpoint& e) {
+  const auto address = e.address().to_string();
+  return (e.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(e.port());
+}
+
+class attempt final : public dialer, public std::enable_shared_from_this<attempt> {
+ public:
+  attempt(const strand& executor, target where, const options& opts, dial_handler handler)
+      : strand_(executor),
+        origin_(where),
+        where_(std::move(where)),
+        options_(opts),
+        handler_(std::move(handler)),
+        timer_(strand_),
+        resolver_(strand_) {}
+
+  void start() {
+    timer_.expires_after(options_.connect_timeout);
+    timer_.async_wait([self = shared_from_this()](error_code ec) {
+      if (!ec) self->fail(errc::timeout, "connecting took longer than connect_timeout" + self->attempts());
+    });
+    if (!options_.connect_to.empty()) {
+      auto there = parse_host_port(options_.connect_to, "option connect_to");
+      if (const auto* bad = std::get_if<std::string>(&there)) return fail(errc::invalid_argument, *bad);
+      where_ = std::get<target>(std::move(there));
+    }
+    if (origin_.tls) {
+      try {
+        context_ = make_client_context(options_.tls);
+      } catch (const boost::system::system_error& e) {
+        return fail(e.code(), e.what());
+      }
+    }
+    if (!options_.unix_socket.empty()) return connect_unix();
+    error_code not_an_address;
+    const auto address = asio::ip::make_address(where_.host, not_an_address);
+    if (not_an_address) return resolve();
+    endpoints_.emplace_back(address, where_.port);
+    connect_next();
+  }
+
+  void cancel() override { fail(errc::canceled, "opening was canceled"); }
+
+ private:
+  // The first outcome counts; what is still under way finds the attempt over.
+  bool over() const noexcept { return !handler_; }
+
+  void finish(std::optional<failure> why, dialed result) {
+    if (over()) return;
+    asio::post(strand_, [handler = std::exchange(handler_, nullptr), why = std::move(why),
+                         result = std::make_shared<dialed>(std::move(result))]() mutable {
+      handler(std::move(why), std::move(*result));
+    });
+    timer_.cancel();
+    resolver_.cancel();
+    error_code ignored;
+    if (socket_) socket_->close(ignored);
+    if (unix_) unix_->close(ignored);
+    if (tls_) tls_->lowest_layer().close(ignored);
+    if (unix_tls_) unix_tls_->lowest_layer().close(ignored);
+  }
+
+  void fail(error_code ec, std::string message, origin from = origin::local) {
+    failure why;
+    why.code = ec;
+    why.message = std::move(message);
+    why.origin = from;
+    why.scope = scope::connection;
+    why.retry_safe = true;  // nothing was written
+    finish(std::move(why), {});
+  }
+
+  [[nodiscard]] std::string attempts() const { return tried_.empty() ? "" : ": " + tried_; }
+
+  void resolve() {
+    const auto handler = [self = shared_from_this()](error_code ec, const tcp::resolver::results_type& found) {
+      if (self->over()) return;
+      if (ec) {
+        return self->fail(errc::resolve_failed, "cannot resolve " + self->where_.host + ": " + ec.message(),
+                          origin::network);
+      }
+      for (const auto& entry : found) self->endpoints_.push_back(entry.endpoint());
+      self->connect_next();
+    };
+    const auto port = std::to_string(where_.port);
+    constexpr auto flags = tcp::resolver::numeric_service;
+    if (options_.family == address_family::any) {
+      resolver_.async_resolve(where_.host, port, flags, handler);
+    } else {
+      const auto protocol = options_.family == address_family::v4 ? tcp::v4() : tcp::v6();
+      resolver_.async_resolve(protocol, where_.host, port, flags, handler);
+    }
+  }
+
+  void connect_next() {
+    while (next_ < endpoints_.size() && !allowed(endpoints_[next_])) ++next_;
+    if (next_ == endpoints_.size()) {
+      if (tried_.empty()) tried_ = "no address of the wanted family for " + where_.host;
+      return fail(errc::connect_failed, "cannot connect: " + tried_, origin::network);
+    }
+    const auto endpoint = endpoints_[next_++];
+    socket_ = std::make_unique<tcp::socket>(strand_);
+    socket_->async_connect(endpoint, [self = shared_from_this(), endpoint](error_code ec) {
+      if (self->over()) return;
+      if (ec) {
+        self->tried_ += (self->tried_.empty() ? "" : ", ") + to_string(endpoint) + " (" + ec.message() + ")";
+        return self->connect_next();
+      }
+      error_code ignored;
+      self->socket_->set_option(tcp::no_delay(true), ignored);
+      self->connected(std::move(self->socket_), self->tls_, to_string(endpoint));
+    });
+  }
+
+  [[nodiscard]] bool allowed(const tcp::endpoint& e) const {
+    if (options_.family == address_family::any) return true;
+    return e.address().is_v6() == (options_.family == address_family::v6);
+  }
+
+  void connect_unix() {
+    constexpr std::size_t longest = 107;  // of sockaddr_un on Linux
+    if (options_.unix_socket.size() > longest) {
+      return fail(errc::invalid_argument, "option unix_socket is longer than 107 bytes");
+    }
+    unix_ = std::make_unique<unix_protocol::socket>(strand_);
+    unix_->async_connect(options_.unix_socket, [self = shared_from_this()](error_code ec) {
+      if (self->over()) return;
+      const auto& path = self->options_.unix_socket;
+      if (ec) return self->fail(errc::connect_failed, "cannot connect: " + path + " (" + ec.message() + ")");
+      self->connected(std::move(self->unix_), self->unix_tls_, path);
+    });
+  }
+
+  template <class Socket>
+  void connected(std::unique_ptr<Socket> socket, std::unique_ptr<asio::ssl::stream<Socket>>& tls, std::string peer) {
+    info_.peer = std::move(peer);
+    if (!context_) return finish(std::nullopt, {std::make_unique<socket_transport<Socket>>(std::move(*socket)), info_});
+
+    tls = std::make_unique<asio::ssl::stream<Socket>>(std::move(*socket), *context_);
+    prepare_client(tls->native_handle(), options_.tls, origin_.host);
+    tls->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this(), &tls](error_code ec) {
+      if (self->over()) return;
+      if (ec) return self->finish(explain_handshake(tls->native_handle(), ec, self->origin_.host), {});
+      const auto protocol = chosen_protocol(tls->native_handle());
+      if (protocol != "h2") {
+        return self->fail(errc::protocol_not_negotiated,
+                          protocol.empty() ? "the server chose no protocol by ALPN, h2 is needed"
+                                           : "the server chose " + protocol + " by ALPN, h2 is needed",
+                          origin::peer);
+      }
+      describe_session(tls->native_handle(), self->info_);
+      self->finish(std::nullopt,
+                   {std::make_unique<tls_transport<Socket>>(self->context_, std::move(tls)), self->info_});
+    });
+  }
+
+  strand strand_;
+  target origin_;  // of the URL: what the certificate must name
+  target where_;   // to dial
+  options options_;
+  dial_handler handler_;
+  asio::steady_timer timer_;
+  tcp::resolver resolver_;
+  std::shared_ptr<asio::ssl::context> context_;
+  std::vector<tcp::endpoint> endpoints_;
+  std::size_t next_ = 0;
+  std::string tried_;
+  h2::connection_info info_;
+  std::unique_ptr<tcp::socket> socket_;
+  std::unique_ptr<asio::ssl::stream<tcp::socket>> tls_;
+  std::unique_ptr<unix_protocol::socket> unix_;
+  std::unique_ptr<asio::ssl::stream<unix_protocol::socket>> unix_tls_;
+};
+
+}  // namespace
+
+std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler) {
+  auto self = std::make_shared<attempt>(executor, where, opts, std::move(handler));
+  self->start();
+  return self;
+}
+
+}  // namespace duplex::net

@@ -1,0 +1,34 @@
+#pragma once
+// From a URL to a transport that speaks h2: resolve, connect, TLS, ALPN; within one time-out.
+
+#include "net/connection.hpp"
+#include "net/target.hpp"
+#include "net/transport.hpp"
+
+#include <duplex/options.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace duplex::net {
+
+struct dialed {
+  std::unique_ptr<transport> link{};
+  h2::connection_info info{};
+};
+
+class dialer {
+ public:
+  virtual ~dialer() = default;
+  /// On the strand: ends the attempt with `errc::canceled`.
+  virtual void cancel() = 0;
+};
+
+/// Exactly one of failure and link is set. Called once, on the strand, never inside `dial`.
+using dial_handler = std::function<void(std::optional<failure>, dialed)>;
+
+/// Call it on the strand.
+std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler);
+
+}  // namespace duplex::net

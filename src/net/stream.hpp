@@ -1,0 +1,113 @@
+#pragma once
+// The user's side of one stream: operations that wait for the session, and the active handler.
+
+#include "core/session.hpp"
+#include "net/completion.hpp"
+#include "net/connection.hpp"
+
+#include <duplex/h2/stream.hpp>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace duplex::net {
+
+class stream_state : public std::enable_shared_from_this<stream_state> {
+ public:
+  using recv_completion = completion<error_code, message>;
+  using send_completion = completion<error_code>;
+
+  stream_state(std::shared_ptr<connection> c, std::int32_t id, const options& opts, bool dedicated);
+
+  // From any thread
+
+  [[nodiscard]] const std::shared_ptr<connection>& get_connection() const noexcept { return connection_; }
+  [[nodiscard]] std::int32_t id() const noexcept { return id_; }
+  [[nodiscard]] std::optional<failure> why_failed() const;
+  [[nodiscard]] const std::optional<options::duration>& recv_timeout() const noexcept { return recv_timeout_; }
+
+  // Verbs, on the strand
+
+  void recv(core::op_id op, std::optional<options::duration> timeout, recv_completion done);
+  /// The next message, or the error that a `recv` would get at once; neither: nothing is there.
+  std::optional<message> try_recv(error_code& ec);
+  void send(core::op_id op, const std::vector<std::string_view>& parts, bool end, core::outbox::kind how,
+            send_completion done);
+  void send_trailers(core::op_id op, const fields& list, send_completion done);
+  void respond(core::op_id op, const response& head, bool end, send_completion done);
+  void inform(core::op_id op, const informational& head, send_completion done);
+  void set_active(active mode, active_handler handler);
+  void consume(std::size_t bytes);
+  void reset(std::uint32_t http2_code);
+  /// Ends the stream, and its connection if that is its own; completes when the last bytes are out.
+  void close(std::optional<send_completion> done = {});
+  /// Ends the stream.
+  void close_here();
+  /// A cancellation slot fired for `op`.
+  void cancel(core::op_id op);
+  /// The last handle went away.
+  void release();
+
+  // Events, on the strand
+
+  void on_readable();
+  void on_sent(core::op_id op);
+  void on_timed_out(core::op_id op);
+  void on_closed();
+  /// Drops what waits without completing it.
+  void drop_operations() noexcept;
+
+ private:
+  struct parked_recv {
+    core::op_id op;
+    recv_completion done;
+  };
+
+  [[nodiscard]] core::session& session() const noexcept { return connection_->session(); }
+  void finish_recv(error_code ec, message m = {});
+  void finish_sends(error_code ec);
+  void start_send(core::op_id op, error_code ec, send_completion done);
+  void run_active();
+  void publish_failure();
+
+  std::shared_ptr<connection> connection_;
+  std::int32_t id_;
+  std::optional<options::duration> recv_timeout_;
+  bool dedicated_;
+
+  std::optional<parked_recv> recv_;
+  std::map<core::op_id, send_completion> sends_;
+  active mode_ = active::off;
+  std::shared_ptr<active_handler> handler_;
+  bool active_scheduled_ = false;
+
+  // Written once, on the strand, before `failed_` is set; read by anybody afterwards.
+  failure failure_;
+  std::atomic<bool> failed_ = false;
+};
+
+/// The users' share in a stream; the last one gone, the stream is released.
+class stream_handle {
+ public:
+  explicit stream_handle(std::shared_ptr<stream_state> s) : state_(std::move(s)) {
+    state_->get_connection()->add_handle();
+  }
+  /// Of a stream that was never opened.
+  explicit stream_handle(failure why) : why_(std::move(why)) {}
+  stream_handle(const stream_handle&) = delete;
+  stream_handle& operator=(const stream_handle&) = delete;
+  ~stream_handle();
+
+  [[nodiscard]] const std::shared_ptr<stream_state>& get() const noexcept { return state_; }
+  [[nodiscard]] std::optional<failure> why_failed() const { return state_ ? state_->why_failed() : why_; }
+
+ private:
+  std::shared_ptr<stream_state> state_;
+  std::optional<failure> why_;
+};
+
+}  // namespace duplex::net

@@ -1,0 +1,79 @@
+// URLs and requests, parsed by Boost.URL.
+
+#include "net/target.hpp"
+
+#include "core/validate.hpp"
+
+#include <boost/url/authority_view.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+namespace duplex::net {
+namespace {
+
+using core::quoted;
+
+// `host` in the headers takes the place of the URL's authority (RFC 9113, section 8.3.1).
+core::problem take_host(fields& headers, std::string& authority) {
+  const auto* host = headers.find("host");
+  if (!host) return std::nullopt;
+  if (auto bad = core::check_fields(headers)) return bad;
+  if (!boost::urls::parse_authority(host->value)) return "field \"host\": " + quoted(host->value) + " is no host";
+  authority = host->value;
+  headers.erase("host");
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<parsed_request, std::string> parse_request(const request& rq) {
+  if (rq.url.empty()) return "URL is empty";
+  const auto parsed = boost::urls::parse_uri(rq.url);
+  if (!parsed) return "URL " + quoted(rq.url) + " cannot be parsed: " + parsed.error().message();
+  const boost::urls::url_view url = *parsed;
+
+  parsed_request out;
+  if (url.scheme_id() == boost::urls::scheme::https) {
+    out.where = {true, {}, 443};
+  } else if (url.scheme_id() == boost::urls::scheme::http) {
+    out.where = {false, {}, 80};
+  } else {
+    return "URL " + quoted(rq.url) + " has the unknown scheme " + quoted(std::string(url.scheme()));
+  }
+  if (url.encoded_host().empty()) return "URL " + quoted(rq.url) + " has no host";
+  if (url.has_userinfo()) return "URL with user information is not accepted; send an authorization header";
+  out.where.host = std::string(url.host_address());
+  if (url.has_port() && !url.port().empty()) {
+    if (url.port_number() == 0) return "URL " + quoted(rq.url) + " has a port out of range";
+    out.where.port = url.port_number();
+  }
+
+  auto& head = out.head;
+  head.method = rq.method;
+  head.scheme = out.where.tls ? "https" : "http";
+  head.authority = std::string(url.encoded_host());
+  const bool default_port = out.where.port == (out.where.tls ? 443 : 80);
+  if (!default_port || head.method == "CONNECT") head.authority += ":" + std::to_string(out.where.port);
+  head.path = std::string(url.encoded_path());
+  if (head.path.empty()) head.path = "/";
+  if (url.has_query()) head.path += "?" + std::string(url.encoded_query());
+  head.headers = rq.headers;
+
+  if (auto bad = core::check_method(head.method)) return *bad;
+  if (auto bad = core::check_path(head.path)) return *bad;
+  if (auto bad = take_host(head.headers, head.authority)) return *bad;
+  if (auto bad = core::check_fields(head.headers)) return *bad;
+  if (!rq.protocol.empty()) return "protocol " + quoted(rq.protocol) + ": extended CONNECT is not supported yet";
+  return out;
+}
+
+std::variant<target, std::string> parse_host_port(std::string_view text, std::string_view what) {
+  const auto parsed = boost::urls::parse_authority(boost::core::string_view(text.data(), text.size()));
+  if (!parsed || parsed->has_userinfo() || !parsed->has_port() || parsed->port_number() == 0 ||
+      parsed->encoded_host().empty()) {
+    return std::string(what) + " " + quoted(text) + " is not host:port";
+  }
+  return target{false, std::string(parsed->host_address()), parsed->port_number()};
+}
+
+}  // namespace duplex::net

@@ -1,0 +1,34 @@
+#pragma once
+// What a URL means: where to dial, and what to say once there (RFC 3986; RFC 9113, section 8.3.1).
+
+#include "core/session.hpp"
+
+#include <duplex/message.hpp>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+namespace duplex::net {
+
+/// Where to dial.
+struct target {
+  bool tls = true;
+  /// Without the brackets of an IPv6 literal.
+  std::string host{};
+  std::uint16_t port = 443;
+};
+
+/// A request, checked and taken apart.
+struct parsed_request {
+  target where{};
+  core::request_head head{};
+};
+
+/// Checks everything about `rq` that can be wrong before a byte is sent. The string says what is.
+[[nodiscard]] std::variant<parsed_request, std::string> parse_request(const request& rq);
+
+/// `host:port`, `[::1]:port`. The string says what is wrong with `text`; `what` names it.
+[[nodiscard]] std::variant<target, std::string> parse_host_port(std::string_view text, std::string_view what);
+
+}  // namespace duplex::net
