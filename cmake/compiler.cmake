@@ -17,8 +17,8 @@ if(DUPLEX_WERROR)
   add_compile_options(-Werror)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # False positives of GCC 12 on std::string (GCC bug 105651).
-  add_compile_options(-Wno-restrict)
+  # False positives of GCC 12: on std::string (GCC bug 105651), and on Asio's coroutine frames.
+  add_compile_options(-Wno-restrict -Wno-mismatched-new-delete)
 endif()
 
 if(DUPLEX_SANITIZE)
