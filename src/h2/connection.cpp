@@ -57,16 +57,17 @@ void connection::close() {
   if (link) link->submit([link] { link->close(); });
 }
 
-void connection::start_connect(asio::any_io_executor executor, std::string url, options opts, connect_handler handler) {
+void connection::start_connect(const asio::any_io_executor& executor, std::string url, options opts,
+                               connect_handler handler) {
   connect(
-      std::move(executor), request{.url = std::move(url)}, std::move(opts), std::move(handler),
+      executor, request{.url = std::move(url)}, std::move(opts), std::move(handler),
       [](const std::shared_ptr<net::connection>& link, const core::request_head&, const options&) {
         return std::pair(error_code(), connection(std::make_shared<net::connection_handle>(link)));
       },
       [](duplex::failure why) { return connection(std::make_shared<net::connection_handle>(std::move(why))); });
 }
 
-void connection::start_open_stream(const handle_ptr& handle, request head, options opts, open_handler handler) {
+void connection::start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler) {
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
   auto checked = check_open(head, opts);

@@ -35,10 +35,10 @@ namespace duplex::h2 {
 /// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure)`
 /// → Result.
 template <class Result, class Use, class Fail>
-void connect(asio::any_io_executor executor, const request& head, options opts,
+void connect(const asio::any_io_executor& executor, const request& head, options opts,
              asio::any_completion_handler<void(error_code, Result)> handler, Use use, Fail fail) {
   using completion = net::completion<error_code, Result>;
-  const net::strand here(std::move(executor));
+  const net::strand here(executor);
   const asio::any_completion_executor home(here);
 
   // The dialer that is under way, for the cancellation slot; both are used on the strand only.

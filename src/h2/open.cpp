@@ -49,39 +49,39 @@ std::shared_ptr<net::connection> make_client(const net::strand& executor, net::d
   return std::make_shared<net::connection>(executor, std::move(link.link), std::move(config), std::move(link.info));
 }
 
-void detail::start_open(asio::any_io_executor executor, request head, options opts, open_handler handler) {
+void detail::start_open(const asio::any_io_executor& executor, const request& head, options opts,
+                        open_handler handler) {
   connect(
-      std::move(executor), head, std::move(opts), std::move(handler),
+      executor, head, std::move(opts), std::move(handler),
       [](const std::shared_ptr<net::connection>& link, const core::request_head& parsed, const options& o) {
         return open_on(link, parsed, o, true);
       },
       failed_stream);
 }
 
-stream open(asio::any_io_executor executor, request head, options opts, error_code& ec) {
+stream open(const asio::any_io_executor& executor, const request& head, options opts, error_code& ec) {
   if (net::runs_here(executor)) {
     ec = errc::would_deadlock;
     return {};
   }
   stream result;
-  std::tie(ec, result) = net::wait_for<stream>([&](auto waker) {
-    detail::start_open(std::move(executor), std::move(head), std::move(opts), open_handler(std::move(waker)));
-  });
+  std::tie(ec, result) = net::wait_for<stream>(
+      [&](auto waker) { detail::start_open(executor, head, std::move(opts), open_handler(std::move(waker))); });
   return result;
 }
 
-stream open(asio::any_io_executor executor, request head, options opts) {
+stream open(const asio::any_io_executor& executor, const request& head, options opts) {
   error_code ec;
-  auto s = open(std::move(executor), std::move(head), std::move(opts), ec);
+  auto s = open(executor, head, std::move(opts), ec);
   if (!ec) return s;
   const auto why = s.failure();
   throw why ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
 }
 
-stream open(request head, options opts, error_code& ec) {
-  return open(net::background_executor(), std::move(head), std::move(opts), ec);
+stream open(const request& head, options opts, error_code& ec) {
+  return open(net::background_executor(), head, std::move(opts), ec);
 }
 
-stream open(request head, options opts) { return open(net::background_executor(), std::move(head), std::move(opts)); }
+stream open(const request& head, options opts) { return open(net::background_executor(), head, std::move(opts)); }
 
 }  // namespace duplex::h2

@@ -30,7 +30,7 @@ std::variant<parsed_request, std::string> parse_request(const request& rq) {
   if (rq.url.empty()) return "URL is empty";
   const auto parsed = boost::urls::parse_uri(rq.url);
   if (!parsed) return "URL " + quoted(rq.url) + " cannot be parsed: " + parsed.error().message();
-  const boost::urls::url_view url = *parsed;
+  const boost::urls::url_view& url = *parsed;
 
   parsed_request out;
   if (url.scheme_id() == boost::urls::scheme::https) {

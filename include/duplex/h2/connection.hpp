@@ -51,7 +51,7 @@ class connection {
                             Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code, connection)>(
         [executor = std::move(executor), url = std::move(url), opts = std::move(opts)](auto handler) mutable {
-          start_connect(std::move(executor), std::move(url), std::move(opts), connect_handler(std::move(handler)));
+          start_connect(executor, std::move(url), std::move(opts), connect_handler(std::move(handler)));
         },
         token);
   }
@@ -63,7 +63,7 @@ class connection {
   auto async_open_stream(request head, options opts = {}, Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code, stream)>(
         [handle = handle_, head = std::move(head), opts = std::move(opts)](auto handler) mutable {
-          start_open_stream(handle, std::move(head), std::move(opts), open_handler(std::move(handler)));
+          start_open_stream(handle, head, std::move(opts), open_handler(std::move(handler)));
         },
         token);
   }
@@ -91,8 +91,9 @@ class connection {
  private:
   using handle_ptr = std::shared_ptr<net::connection_handle>;
 
-  static void start_connect(asio::any_io_executor executor, std::string url, options opts, connect_handler handler);
-  static void start_open_stream(const handle_ptr& handle, request head, options opts, open_handler handler);
+  static void start_connect(const asio::any_io_executor& executor, std::string url, options opts,
+                            connect_handler handler);
+  static void start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler);
   static void start_ping(const handle_ptr& handle, ping_handler handler);
 
   handle_ptr handle_;
