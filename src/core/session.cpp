@@ -298,7 +298,8 @@ bool session::complete_sends(stream& s, op_id op) {
 
 void session::watch_stall(const stream& s, time_point now) {
   const deadline_key key{s.id, waiting::borrowed_sends, 0};
-  if (s.out.lends()) {
+  // Nobody waits for what an orphan left, so the time-out is all that ends it.
+  if (s.out.lends() || (s.orphan && s.out.bytes() > 0)) {
     deadlines_.set(key, now + s.send_timeout);
   } else {
     deadlines_.clear(key);
@@ -345,7 +346,7 @@ void session::abandon(std::int32_t id, std::uint32_t http2_code, error_code why,
   }
 }
 
-void session::release(std::int32_t id) {
+void session::release(std::int32_t id, time_point now) {
   auto* s = find(id);
   if (!s) return;
   s->orphan = true;
@@ -353,6 +354,7 @@ void session::release(std::int32_t id) {
   if (!finishing) reset(id, raw(h2::code::cancel), errc::canceled, "the last handle of the stream went away");
   s->in.abort(errc::closed);
   s->ledger = credit(flow_control::automatic);
+  if (!s->failed) watch_stall(*s, now);
   if (finishing && s->local == progress::ended && s->remote != progress::ended && !s->closed && !dead_) {
     nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, raw(h2::code::no_error));
   }

@@ -127,7 +127,7 @@ class session {
   /// As `reset`, and drops what arrived: reads fail with `closed`.
   void abandon(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message);
   /// Nobody will use the stream any more: finishes what was queued behind an end, otherwise resets with CANCEL.
-  void release(std::int32_t id);
+  void release(std::int32_t id, time_point now);
 
   // The connection
 

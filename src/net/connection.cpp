@@ -70,7 +70,11 @@ void connection::drop_handle() {
   submit([] {});  // the turn sees that nobody is left
 }
 
-void connection::start() {
+void connection::start(std::optional<std::chrono::milliseconds> preface_timeout) {
+  if (preface_timeout) {
+    awaiting_preface_ = true;
+    close_deadline_ = now() + *preface_timeout;
+  }
   read();
   schedule_turn();
 }
@@ -96,8 +100,10 @@ void connection::flush() {
   writing_ = true;
   link_->async_write(asio::buffer(out_),
                      asio::bind_executor(strand_, [self = shared_from_this()](error_code ec, std::size_t) {
+                       // What the peer sent before it stopped reading can still be read, so the read says the end;
+                       // nothing is written until then.
+                       if (ec) return self->close_by(now() + self->options_.close_timeout);
                        self->writing_ = false;
-                       if (ec) return self->lost(ec);
                        self->turn();
                      }));
 }
@@ -130,15 +136,21 @@ void connection::turn() {
       ready_.run();
       flush();
     } while (session_.has_events() || !ready_.empty());
+    report_frames();
   }
   after_turn();
 }
 
 void connection::after_turn() {
   if (phase_ == phase::closed) return;
-  if (phase_ == phase::open && handles_ == 0 && session_.active_streams() == 0 && !session_.finished()) {
-    session_.goaway(0, {});
-    flush();
+  if (phase_ == phase::open && handles_ == 0) {
+    // Nobody is left to wait for a peer that does not take what it is sent.
+    const bool drains = session_.active_streams() > 0;
+    if (!close_deadline_) close_by(now() + (drains ? options_.send_timeout : options_.close_timeout));
+    if (!drains && !session_.finished()) {
+      session_.goaway(0, {});
+      flush();
+    }
   }
   if (phase_ == phase::open && !writing_ && session_.finished()) begin_close();
   arm_timer();
@@ -148,9 +160,12 @@ void connection::route_events() {
   while (session_.has_events()) {
     for (const auto& e : session_.take_events()) route(e);
   }
-  if (options_.on_frame) {
-    for (const auto& frame : session_.take_frames()) options_.on_frame(frame);
-  }
+  report_frames();
+}
+
+void connection::report_frames() {
+  if (!options_.on_frame) return;
+  for (const auto& frame : session_.take_frames()) options_.on_frame(frame);
 }
 
 void connection::route(const core::event& e) {
@@ -171,6 +186,10 @@ void connection::route(const core::event& e) {
     const auto rtt = std::chrono::duration_cast<std::chrono::microseconds>(now() - at->second.sent);
     ready_.add([done = std::move(at->second.done), rtt]() mutable { done({}, rtt); });
     pings_.erase(at);
+    return;
+  }
+  if (e.what == kind::settings) {
+    if (std::exchange(awaiting_preface_, false)) close_deadline_.reset();
     return;
   }
   if (e.what == kind::failed) {
@@ -217,9 +236,15 @@ void connection::arm_timer() {
 
 // Ending
 
+void connection::close_by(core::time_point when) {
+  awaiting_preface_ = false;
+  if (!close_deadline_ || when < *close_deadline_) close_deadline_ = when;
+  arm_timer();
+}
+
 void connection::begin_close() {
   phase_ = phase::closing;
-  close_deadline_ = now() + options_.close_timeout;
+  close_by(now() + options_.close_timeout);
   for (auto& waiter : std::exchange(close_waiters_, {})) {
     ready_.add([done = std::move(waiter)]() mutable { done({}); });
   }
@@ -238,7 +263,7 @@ void connection::lost(error_code ec) {
 
 void connection::shut() {
   if (phase_ == phase::closed) return;
-  if (phase_ == phase::closing) session_.lost(errc::connection_lost, "the connection was closed");
+  session_.lost(errc::connection_lost, "the connection was closed here");
   phase_ = phase::closed;
   link_->close();
   timer_.cancel();
@@ -308,6 +333,7 @@ void connection::close() {
   if (phase_ != phase::open) return;
   for (const auto& [id, state] : std::map(streams_)) state->close_here();
   session_.goaway(0, {});
+  close_by(now() + options_.close_timeout);
 }
 
 void connection::when_closed(completion<error_code> done) {

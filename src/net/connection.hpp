@@ -44,8 +44,8 @@ class connection : public std::enable_shared_from_this<connection> {
   connection& operator=(const connection&) = delete;
   ~connection();
 
-  /// Begins to read and write.
-  void start();
+  /// Begins to read and write. With `preface_timeout` the peer has that long to send its SETTINGS.
+  void start(std::optional<std::chrono::milliseconds> preface_timeout = {});
 
   // From any thread
 
@@ -104,6 +104,8 @@ class connection : public std::enable_shared_from_this<connection> {
   void begin_close();
   void lost(error_code ec);
   void shut();
+  void close_by(core::time_point when);
+  void report_frames();
   void fail_pings();
   void publish_failure();
   void abandon() noexcept;
@@ -118,7 +120,8 @@ class connection : public std::enable_shared_from_this<connection> {
   request_handler on_request_;
   asio::steady_timer timer_;
   std::optional<core::time_point> armed_;
-  std::optional<core::time_point> close_deadline_;
+  std::optional<core::time_point> close_deadline_;  // at which the transport is closed, come what may
+  bool awaiting_preface_ = false;                   // which is what the deadline is for
 
   std::map<std::int32_t, std::shared_ptr<stream_state>> streams_;
   std::map<std::uint64_t, pending_ping> pings_;

@@ -180,8 +180,8 @@ void server::serve(const strand& executor, std::unique_ptr<transport> link, h2::
   const auto c = std::make_shared<connection>(executor, std::move(link), std::move(config), std::move(info), handler_);
   connections_.insert(c);
   c->add_handle();  // the server's: an idle connection stays until the client or the server ends it
-  asio::dispatch(executor, [c, weak = weak_from_this()] {
-    c->start();
+  asio::dispatch(executor, [c, timeout = options_.handshake_timeout, weak = weak_from_this()] {
+    c->start(timeout);
     c->when_closed(completion<error_code>(
         [c, weak](error_code) {
           if (const auto self = weak.lock()) {

@@ -201,7 +201,7 @@ void stream_state::release() {
   mode_ = active::off;
   publish_failure();
   if (recv_) finish_recv(errc::canceled);
-  session().release(id_);
+  session().release(id_, connection::now());
 }
 
 void stream_state::drop_operations() noexcept {
