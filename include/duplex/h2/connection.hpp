@@ -47,7 +47,7 @@ class connection {
   /// Errors: `invalid_argument`, `timeout`, `resolve_failed`, `connect_failed`, `tls_failed`,
   /// `certificate_invalid`, `protocol_not_negotiated`, `canceled`. Cancellation: terminal, ends the attempt.
   template <asio::completion_token_for<void(error_code, connection)> Token = asio::deferred_t>
-  static auto async_connect(asio::any_io_executor executor, std::string url, options opts = {},
+  static auto async_connect(asio::any_io_executor executor, std::string url, options opts = options(),
                             Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code, connection)>(
         [executor = std::move(executor), url = std::move(url), opts = std::move(opts)](auto handler) mutable {
@@ -60,7 +60,7 @@ class connection {
   /// The URL's scheme, host and port must be the connection's. Completion signature: `void(error_code, stream)`. On
   /// failure the stream handed over has the reason in its `failure()`.
   template <asio::completion_token_for<void(error_code, stream)> Token = asio::deferred_t>
-  auto async_open_stream(request head, options opts = {}, Token&& token = Token{}) {
+  auto async_open_stream(request head, options opts = options(), Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code, stream)>(
         [handle = handle_, head = std::move(head), opts = std::move(opts)](auto handler) mutable {
           start_open_stream(handle, head, std::move(opts), open_handler(std::move(handler)));
