@@ -1,0 +1,28 @@
+#pragma once
+// -v: how the connection was made and which frames travel on it, on standard error.
+
+#include <duplex/frame.hpp>
+#include <duplex/h2/connection.hpp>
+
+#include <string>
+
+namespace duplex::tool {
+
+/// `*` facts, `>` sent, `<` received, as curl marks them.
+class frame_log {
+ public:
+  void frame(const frame_info& info);
+
+  /// The connection stands. Frames that were seen before are shown after this.
+  void connected(const h2::connection_info& info);
+  /// There will be no connection; what was seen is shown.
+  void failed();
+
+ private:
+  void write(const std::string& lines);
+
+  bool holding_ = true;
+  std::string held_;
+};
+
+}  // namespace duplex::tool

@@ -1,0 +1,198 @@
+// `duplex open`: one stream, from the command line to the exit status.
+
+#include "open.hpp"
+
+#include "frame_log.hpp"
+#include "open_settings.hpp"
+#include "script_runner.hpp"
+#include "transfer.hpp"
+
+#include <duplex/h2/open.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+namespace duplex::tool {
+namespace {
+
+// The file of -o, or standard output.
+class output_file {
+ public:
+  explicit output_file(const std::string& path) {
+    if (path.empty() || path == "-") return;
+    descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) throw problem(exit_status::write, "write_failed", path + ": " + std::strerror(errno));
+  }
+  ~output_file() {
+    if (descriptor_ != STDOUT_FILENO) ::close(descriptor_);
+  }
+  output_file(const output_file&) = delete;
+  output_file& operator=(const output_file&) = delete;
+
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+
+ private:
+  int descriptor_ = STDOUT_FILENO;
+};
+
+std::string read_script(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file) throw problem::usage(path + ": cannot be read");
+  return text;
+}
+
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+class client {
+ public:
+  explicit client(const open_settings& settings)
+      : settings_(settings),
+        file_(settings.output_file),
+        out_(io_.get_executor(), file_.descriptor()),
+        print_(settings.style) {
+    if (settings.has_body || reads_script()) in_ = std::make_unique<input>(io_.get_executor(), STDIN_FILENO);
+    if (reads_script()) {
+      script_ = std::make_unique<script_source>(*in_);
+    } else if (settings.script_file) {
+      script_ = std::make_unique<script_source>(read_script(*settings.script_file));
+    }
+  }
+
+  int run() {
+    watch_signals();
+    if (settings_.max_time) {
+      deadline_.expires_after(*settings_.max_time);
+      deadline_.async_wait([this](error_code ec) {
+        if (!ec) abort(problem(exit_status::timeout, "timeout", "--max-time has passed"));
+      });
+    }
+    asio::co_spawn(io_, session(),
+                   asio::bind_cancellation_slot(stop_.slot(), [this](const std::exception_ptr& e) { finish(e); }));
+    // Runs on after `finish`, until the connection has said its last words.
+    io_.run();
+    return status_;
+  }
+
+ private:
+  [[nodiscard]] bool reads_script() const { return settings_.script_file == "-"; }
+
+  asio::awaitable<void> session() {
+    auto options = settings_.options;
+    if (settings_.verbose) options.on_frame = [this](const frame_info& info) { log_.frame(info); };
+    auto [ec, s] =
+        co_await h2::async_open(io_.get_executor(), settings_.head, std::move(options), asio::as_tuple(asio::deferred));
+    if (ec) throw problem(ec, s.failure(), operation::open);
+    const auto info = s.connection().info();
+    if (settings_.verbose) log_.connected(info);
+    co_await out_.write(print_.opened(s.id(), info));
+    if (script_) {
+      script_runner runner(s, out_, print_, settings_.options.recv_timeout);
+      co_await runner.run(*script_);
+    } else {
+      transfer both(s, in_.get(), out_, print_, settings_.input, settings_.options.flow == flow_control::manual);
+      co_await both.run();
+    }
+    co_await s.async_close(asio::as_tuple(asio::deferred));
+  }
+
+  void watch_signals() {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      // What nohup and a shell's & have switched off stays off, as for cat.
+      if (!is_ignored(signal)) signals_.add(signal);
+    }
+    signals_.async_wait([this](error_code ec, int number) {
+      if (ec) return;
+      // The second time there is no time for good-byes: it ends the process.
+      signals_.clear();
+      abort(problem::signalled(number, ::strsignal(number)));
+    });
+  }
+
+  // Ends the session from outside; the first reason counts.
+  void abort(problem why) {
+    if (!aborted_) aborted_ = std::move(why);
+    stop_.emit(asio::cancellation_type::terminal);
+  }
+
+  void finish(const std::exception_ptr& error) {
+    deadline_.cancel();
+    signals_.cancel();
+    if (settings_.verbose) log_.failed();
+    if (aborted_) {
+      report(*aborted_);
+      return;
+    }
+    if (!error) return;
+    try {
+      std::rethrow_exception(error);
+    } catch (const problem& p) {
+      report(p);
+    } catch (const script::syntax_error& e) {
+      report(problem::usage(e.what()));
+    } catch (const boost::system::system_error& e) {
+      report(problem(e.code(), std::nullopt, operation::recv));
+    }
+  }
+
+  void report(const problem& p) {
+    status_ = static_cast<int>(p.status());
+    if (!p.quiet()) {
+      out_.write_last(print_.failed(p));
+      if (!settings_.silent) std::fprintf(stderr, "duplex: (%d) %s\n", status_, p.what());
+    }
+  }
+
+  const open_settings& settings_;
+  asio::io_context io_{1};
+  output_file file_;
+  std::unique_ptr<input> in_;
+  output out_;
+  printer print_;
+  frame_log log_;
+  std::unique_ptr<script_source> script_;
+  asio::signal_set signals_{io_};
+  asio::steady_timer deadline_{io_};
+  asio::cancellation_signal stop_;
+  std::optional<problem> aborted_;
+  int status_ = 0;
+};
+
+}  // namespace
+
+int open_main(int argc, const char* const* argv) {
+  const auto settings = parse_open(argc, argv);
+  if (!settings) return 0;
+  try {
+    client c(*settings);
+    return c.run();
+  } catch (const script::syntax_error& e) {
+    if (!settings->silent) throw problem::usage(e.what());
+    return static_cast<int>(exit_status::usage);
+  }
+}
+
+}  // namespace duplex::tool

@@ -1,0 +1,100 @@
+// How what happens on the stream looks on standard output.
+
+#include "printer.hpp"
+
+#include <duplex/h2/code.hpp>
+
+#include <boost/json/value.hpp>
+
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace duplex::tool {
+namespace {
+
+boost::json::object head_event(std::string_view name, int status, const fields& headers) {
+  return {{"event", json_text(name)}, {"status", status}, {"headers", json_fields(headers)}};
+}
+
+boost::json::object to_event(const message& m, bool with_payload) {
+  return std::visit(
+      [&](const auto& value) -> boost::json::object {
+        using type = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<type, response>) {
+          return head_event("response", value.status, value.headers);
+        } else if constexpr (std::is_same_v<type, informational>) {
+          return head_event("informational", value.status, value.headers);
+        } else if constexpr (std::is_same_v<type, trailers>) {
+          return {{"event", "trailers"}, {"headers", json_fields(value.headers)}};
+        } else if constexpr (std::is_same_v<type, done>) {
+          return {{"event", "done"}};
+        } else {
+          boost::json::object event{{"event", "data"}, {"size", value.bytes.size()}};
+          if (!with_payload) return event;
+          if (is_utf8(value.bytes)) {
+            event["text"] = value.bytes;
+          } else {
+            event["base64"] = base64(value.bytes);
+          }
+          return event;
+        }
+      },
+      m);
+}
+
+std::string lines_of(const fields& list) {
+  std::string out;
+  for (const auto& f : list) out.append(f.name).append(": ").append(f.value).append("\r\n");
+  return out + "\r\n";
+}
+
+// HTTP/2 has no reason phrases; the space before where it was is part of the line (RFC 9112, section 4).
+std::string status_line(int status) { return "HTTP/2 " + std::to_string(status) + " \r\n"; }
+
+}  // namespace
+
+std::string printer::opened(std::int32_t stream_id, const h2::connection_info& info) const {
+  if (!is_json()) return {};
+  boost::json::object event{{"event", "open"}, {"stream", stream_id}, {"protocol", "h2"}};
+  event["tls"] =
+      info.tls_version.empty() ? boost::json::value(nullptr) : boost::json::value(json_text(info.tls_version));
+  event["peer"] = json_text(info.peer);
+  return clock_.line(event);
+}
+
+std::string printer::received(message& m) { return is_json() ? as_json(m) : as_text(m); }
+
+std::string printer::as_json(const message& m) const { return clock_.line(to_event(m, style_ == style::json)); }
+
+std::string printer::as_text(message& m) {
+  if (auto* payload = std::get_if<data>(&m)) {
+    in_line_ = payload->bytes.back() != '\n';
+    return std::move(payload->bytes);
+  }
+  if (style_ != style::heads) return {};
+  if (const auto* head = std::get_if<response>(&m)) return status_line(head->status) + lines_of(head->headers);
+  if (const auto* head = std::get_if<informational>(&m)) return status_line(head->status) + lines_of(head->headers);
+  if (const auto* tail = std::get_if<trailers>(&m)) return (in_line_ ? "\r\n" : "") + lines_of(tail->headers);
+  return {};
+}
+
+std::string printer::pong(std::chrono::microseconds round_trip) const {
+  if (!is_json()) return {};
+  return clock_.line({{"event", "pong"}, {"rtt_us", round_trip.count()}});
+}
+
+std::string printer::failed(const problem& error) const {
+  if (!is_json()) return {};
+  boost::json::object event{{"event", "error"}, {"error", json_text(error.name())}};
+  const auto& why = error.why();
+  if (why && why->http2_code) event["http2_code"] = json_text(h2::code_name(*why->http2_code));
+  event["origin"] = json_text(to_string(why ? why->origin : origin::local));
+  event["scope"] = json_text(to_string(why ? why->scope : scope::stream));
+  event["retry_safe"] = why && why->retry_safe;
+  event["message"] = json_text(error.message());
+  return clock_.line(event);
+}
+
+}  // namespace duplex::tool

@@ -1,0 +1,25 @@
+#pragma once
+// The command line of `duplex serve`.
+
+#include <duplex/h2/server.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace duplex::tool {
+
+struct serve_settings {
+  h2::server_options options{};
+  /// Where the certificate that was made goes, for clients to trust.
+  std::string write_cert{};
+  std::size_t threads = 1;
+  std::chrono::milliseconds grace{5000};
+  bool json = false;
+};
+
+/// None if help was asked for and printed. Throws `problem` for a usage error.
+[[nodiscard]] std::optional<serve_settings> parse_serve(int argc, const char* const* argv);
+
+}  // namespace duplex::tool
