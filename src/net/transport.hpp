@@ -81,7 +81,15 @@ class tls_transport final : public transport {
     asio::async_write(*stream_, from, std::move(handler));
   }
   void shutdown(io_handler handler) override {
-    stream_->async_shutdown([handler = std::move(handler)](error_code ec) mutable { std::move(handler)(ec, 0); });
+    // Pretending that the peer's close_notify is here ends the operation when ours is out. Many peers close only on
+    // FIN, which can be sent then.
+    auto* ssl = stream_->native_handle();
+    SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+    stream_->async_shutdown([this, handler = std::move(handler)](error_code ec) mutable {
+      error_code ignored;
+      stream_->lowest_layer().shutdown(Socket::shutdown_send, ignored);
+      std::move(handler)(ec, 0);
+    });
   }
   void close() override {
     error_code ignored;
