@@ -44,7 +44,6 @@ def nghttp(harness, url):
 def curl(harness, url, *options):
     body = os.urandom(200_000)
     upload = harness.scratch / "upload"
-    upload.write_bytes(body)
 
     def request(path, *more):
         """What came: the head with the trailers, the body, and what curl says of it."""
@@ -55,6 +54,7 @@ def curl(harness, url, *options):
         return head.read_text().lower(), got.read_bytes(), said
 
     def echo():
+        upload.write_bytes(body)  # not before: the other programs use the same file
         head, got, said = request("/echo", "--data-binary", f"@{upload}")
         expect("HTTP/2 and 200", said == "2 200", said)
         expect("the body comes back", got == body, f"{len(got)} of {len(body)} bytes")
