@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace duplex::tool {
 
@@ -18,6 +19,10 @@ namespace duplex::tool {
 
 /// False if help was asked for, which is then printed. Throws `problem` for what cannot be understood.
 [[nodiscard]] bool parse_or_show_help(CLI::App& app, int argc, const char* const* argv);
+
+/// Adds an option that takes one of `choices`.
+CLI::Option* add_choice(CLI::App& app, const std::string& name, const std::vector<std::string>& choices,
+                        const std::string& help, std::string& target);
 
 /// Adds an option whose value is parsed by `parse` (to an optional) and handed to `set`.
 template <class Parse, class Set>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 namespace duplex::tool {
@@ -43,6 +44,14 @@ constexpr std::array table{
     row{errc::canceled, stream, stream},
 };
 
+// What the peer wrote, fit for a terminal.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return out;
+}
+
 // The library names the culprit first.
 bool blames_url(const std::optional<failure>& why) {
   return why && (why->message.starts_with("URL") || why->message.starts_with("path"));
@@ -69,7 +78,10 @@ problem::problem(error_code ec, const std::optional<failure>& why, operation tri
   // A time-out or a misuse is the operation's own; the stream may have failed earlier, of something else.
   const bool explained = why && why->code == ec && !why->message.empty();
   message_ += explained ? why->message : ec.message();
-  if (explained) why_ = why;
+  if (!explained) return;
+  why_ = why;
+  // GOAWAY may say more (RFC 9113, section 6.8).
+  if (!why->debug_data.empty()) message_ += ": " + printable(why->debug_data);
 }
 
 problem problem::usage(std::string message) { return {exit_status::usage, "usage", std::move(message)}; }

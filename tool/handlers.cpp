@@ -30,7 +30,7 @@ const char* const path_help = R"(Paths:
   /trailers-only            a response without body that has grpc-status: 0 in its head
   /informational?n=N        N replies (1) with 103 before the response
   /reset/CODE?after=N       resets the stream with CODE; with after, first 200 and N bytes
-  /goaway                   answers, and says GOAWAY
+  /goaway                   says GOAWAY while it answers
   /hang                     reads all, and never answers
   /headers                  what arrived, as JSON
   /stats                    streams and bytes so far, as JSON)";
@@ -195,9 +195,13 @@ asio::awaitable<void> reset(exchange& x) {
 }
 
 asio::awaitable<void> goaway(exchange& x) {
-  std::string text = "GOAWAY follows\n";
-  co_await x.respond_whole(200, plain_text, std::move(text));
+  const std::string text = "GOAWAY follows\n";
+  fields headers{{"content-type", plain_text}};
+  co_await x.respond(200, std::move(headers));
+  co_await x.send(text);
+  // Before the end, so that a client that leaves with it has seen it: a graceful GOAWAY lets the stream finish.
   x.stream().connection().goaway();
+  co_await x.end();
 }
 
 asio::awaitable<void> hang(exchange& x) {

@@ -123,6 +123,7 @@ struct flags {
   bool include = false;
   bool json = false;
   std::string json_data;
+  std::string flow;
   bool prior_knowledge = false;
   bool insecure = false;
   bool v4 = false;
@@ -132,9 +133,8 @@ struct flags {
 
 void add_data_options(CLI::App& app, open_settings& settings, flags& given) {
   const auto group = "Input and output";
-  app.add_option("--input", given.input, "The input is sent by lines (default), raw as it comes, or is a script")
-      ->check(CLI::IsMember({"lines", "raw", "script"}))
-      ->type_name("lines|raw|script")
+  add_choice(app, "--input", {"lines", "raw", "script"},
+             "The input is sent by lines (default), raw as it comes, or is a script", given.input)
       ->group(group);
   app.add_option("--script", settings.script_file, "Run this script instead; - is the input, line by line as it comes")
       ->type_name("FILE|-")
@@ -144,9 +144,8 @@ void add_data_options(CLI::App& app, open_settings& settings, flags& given) {
       ->type_name("FILE")
       ->group(group);
   app.add_flag("--json", given.json, "Print one JSON object for each event, and nothing else")->group(group);
-  app.add_option("--json-data", given.json_data, "With --json: payloads in full (default), or only their size")
-      ->check(CLI::IsMember({"size", "text"}))
-      ->type_name("size|text")
+  add_choice(app, "--json-data", {"size", "text"}, "With --json: payloads in full (default), or only their size",
+             given.json_data)
       ->group(group);
   app.add_flag("-v,--verbose", settings.verbose, "Show the connection and each frame on standard error")->group(group);
   app.add_flag("-s,--silent", settings.silent, "Print no error messages; the exit status remains")->group(group);
@@ -193,7 +192,7 @@ void add_tls_options(CLI::App& app, open_settings& settings, flags& given) {
       ->group(group);
 }
 
-void add_limit_options(CLI::App& app, open_settings& settings) {
+void add_limit_options(CLI::App& app, open_settings& settings, flags& given) {
   auto& options = settings.options;
   const auto* group = "Time-outs";
   add_duration(app, "--connect-timeout", "Resolving, connecting and TLS together (8s)", [&options](auto d) {
@@ -210,14 +209,8 @@ void add_limit_options(CLI::App& app, open_settings& settings) {
   })->group(group);
 
   group = "Flow control";
-  app.add_option_function<std::string>(
-         "--flow-control",
-         [&options](const std::string& text) {
-           options.flow = text == "manual" ? flow_control::manual : flow_control::automatic;
-         },
-         "What reopens the window: taking a message (default), or a script's consume (without script: printing)")
-      ->check(CLI::IsMember({"automatic", "manual"}))
-      ->type_name("automatic|manual")
+  add_choice(app, "--flow-control", {"automatic", "manual"},
+             "What makes room for more: taking it (default), or a script's consume", given.flow)
       ->group(group);
   add_size(app, "--window-size", "The stream's receive window (1M)", [&options](auto n) {
     options.stream_window = n;
@@ -234,6 +227,7 @@ void put_together(open_settings& settings, const flags& given) {
   settings.options.tls.verify = !given.insecure;
   if (given.v4) settings.options.family = address_family::v4;
   if (given.v6) settings.options.family = address_family::v6;
+  if (given.flow == "manual") settings.options.flow = flow_control::manual;
   apply(given.resolve, settings);
 
   if (given.input == "raw") settings.input = input_mode::raw;
@@ -270,7 +264,7 @@ std::optional<open_settings> parse_open(int argc, const char* const* argv) {
   add_data_options(*app, settings, given);
   add_connection_options(*app, settings, given);
   add_tls_options(*app, settings, given);
-  add_limit_options(*app, settings);
+  add_limit_options(*app, settings, given);
   if (!parse_or_show_help(*app, argc, argv)) return std::nullopt;
   put_together(settings, given);
   return settings;

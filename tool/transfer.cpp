@@ -2,8 +2,6 @@
 
 #include "transfer.hpp"
 
-#include <duplex/h2/code.hpp>
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -18,12 +16,8 @@ namespace {
 constexpr auto no_throw = asio::as_tuple(asio::deferred);
 constexpr std::size_t longest_line = std::size_t{64} << 10;
 
-// RST_STREAM(NO_ERROR) after a whole response asks for no more (RFC 9113, section 8.1).
-bool is_polite_stop(const problem& p) {
-  const auto& why = p.why();
-  return why && why->origin == origin::peer && why->scope == scope::stream &&
-         why->http2_code == static_cast<std::uint32_t>(h2::code::no_error);
-}
+// RST_STREAM(NO_ERROR) after a whole response asks for no more, and is no failure (RFC 9113, section 8.1).
+bool is_polite_stop(const problem& p) { return !p.why() && p.status() == exit_status::stream; }
 
 }  // namespace
 
