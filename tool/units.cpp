@@ -5,6 +5,7 @@
 #include <duplex/options.hpp>
 
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <system_error>
 
@@ -40,7 +41,7 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     return std::nullopt;
   }
   if (!(milliseconds <= longest)) return std::nullopt;
-  return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(milliseconds + 0.5));
+  return std::chrono::milliseconds(std::llround(milliseconds));
 }
 
 std::optional<std::size_t> parse_size(std::string_view text) {
