@@ -25,6 +25,8 @@
 #include <cstring>
 #include <fstream>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -99,6 +101,15 @@ class service {
   traffic counts_;
 };
 
+// What the exception says, without the code that it names behind it.
+std::string explanation(const system_error& e) {
+  const std::string_view text = e.what();
+  const auto code = ": " + e.code().what();
+  return std::string(e.code().category() == error_category() && text.ends_with(code)
+                         ? text.substr(0, text.size() - code.size())
+                         : text);
+}
+
 void provide_certificate(serve_settings& settings) {
   auto& options = settings.options;
   if (options.cleartext || !options.cert_file.empty()) return;
@@ -163,7 +174,7 @@ int serve_main(int argc, const char* const* argv) {
   } catch (const system_error& e) {
     failure why;
     why.code = e.code();
-    why.message = e.what();
+    why.message = explanation(e);
     throw problem(e.code(), why, operation::open);
   }
   return 0;

@@ -35,6 +35,7 @@ void set_address(h2::server_options& options, const std::string& text) {
   if (options.address.starts_with('[') && options.address.ends_with(']')) {
     options.address = options.address.substr(1, options.address.size() - 2);
   }
+  if (options.address == "localhost") options.address = "127.0.0.1";
   options.port = static_cast<std::uint16_t>(*port);
 }
 

@@ -259,6 +259,16 @@ class Serving(unittest.TestCase):
         missing = run("serve", "--listen", "127.0.0.1:0", "--cert", "/nonexistent/c", "--key", "/nonexistent/k")
         self.assertIn(missing.returncode, (2, 35))
         self.assertIn(b"/nonexistent/", missing.stderr)
+        no_address = run("serve", "--listen", "999.1.1.1:0")
+        self.assertEqual(no_address.returncode, 2)
+        self.assertTrue(no_address.stderr.endswith(b'"999.1.1.1" is no IP address\n'), no_address.stderr)
+
+    def test_listen_takes_the_name_of_this_host(self):
+        process = start("serve", "--http", "--listen", "localhost:0", stdout=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertRegex(process.stdout.readline(), rb"^listening on http://127\.0\.0\.1:\d+\n$")
 
     def test_limits_are_kept(self):
         server = self.serve("--http", "--max-header-bytes", "1K")
