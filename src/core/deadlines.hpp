@@ -1,6 +1,7 @@
 #pragma once
 // Points in time at which something is due. No clock here: the driver says what time it is.
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -11,6 +12,12 @@
 namespace duplex::core {
 
 using time_point = std::chrono::steady_clock::time_point;
+
+/// `now + wait`, where a wait without end is one of ten years.
+[[nodiscard]] inline time_point after(time_point now, std::chrono::milliseconds wait) {
+  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 3650);
+  return now + std::min(wait, longest);
+}
 
 template <class Key>
 class deadlines {
@@ -27,6 +34,12 @@ class deadlines {
     if (at == when_.end()) return;
     order_.erase({at->second, key});
     when_.erase(at);
+  }
+
+  /// Clears every key from `first` up to, not including, `last`.
+  void clear(const Key& first, const Key& last) {
+    auto at = when_.lower_bound(first);
+    for (; at != when_.end() && at->first < last; at = when_.erase(at)) order_.erase({at->second, at->first});
   }
 
   [[nodiscard]] std::optional<time_point> next() const {

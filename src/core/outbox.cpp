@@ -61,7 +61,7 @@ std::size_t outbox::read(char* to, std::size_t size) {
   while (!queue_.empty()) {
     auto& front = queue_.front();
     const auto n = std::min(size - total, front.rest.size());
-    std::memcpy(to + total, front.rest.data(), n);
+    if (n > 0) std::memcpy(to + total, front.rest.data(), n);
     front.rest.remove_prefix(n);
     total += n;
     bytes_ -= n;

@@ -16,6 +16,7 @@ namespace duplex::core {
 namespace {
 
 constexpr std::size_t pull_size = 65536;
+constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
 constexpr std::string_view http1 = "HTTP/";
 constexpr std::size_t preface_size = 24;  // RFC 9113, section 3.4
 
@@ -108,9 +109,11 @@ void session::feed_engine(std::string_view bytes) {
       why.code = errc::protocol_not_negotiated;
       why.message = "the client's preface is not HTTP/2: " + quoted(preface_);
     } else {
+      const bool too_many_frames = used == NGHTTP2_ERR_CALLBACK_FAILURE;
+      const bool too_much = too_many_frames || used == NGHTTP2_ERR_FLOODED;
       why.code = errc::protocol_error;
-      why.message = nghttp2_strerror(static_cast<int>(used));
-      why.http2_code = raw(used == NGHTTP2_ERR_FLOODED ? h2::code::enhance_your_calm : h2::code::protocol_error);
+      why.message = too_many_frames ? invalid_frame_ : nghttp2_strerror(static_cast<int>(used));
+      why.http2_code = raw(too_much ? h2::code::enhance_your_calm : h2::code::protocol_error);
       nghttp2_session_terminate_session(engine_.get(), *why.http2_code);
     }
     terminated_by_us_ = true;
@@ -119,28 +122,30 @@ void session::feed_engine(std::string_view bytes) {
   apply_recorded();
 }
 
-void session::apply_recorded() {
+// Returns whether there may be a frame to send now.
+bool session::apply_recorded() {
   if (const auto n = std::exchange(arrived_, 0); n > 0) nghttp2_session_consume_connection(engine_.get(), n);
-  for (const auto& [id, code] : std::exchange(to_reset_, {})) {
-    nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, code);
-  }
+  const auto resets = std::exchange(to_reset_, {});
+  for (const auto& [id, code] : resets) nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, code);
   for (const auto id : std::exchange(to_erase_, {})) {
     if (auto* s = find(id)) erase_if_over(*s);
   }
+  return !resets.empty();
 }
 
 bool session::pull(std::string& out, time_point now) {
   if (dead_) return false;
   const auto before = out.size();
-  do {
+  for (bool more = true; more && out.size() - before < pull_size;) {
     while (out.size() - before < pull_size) {
       const std::uint8_t* bytes = nullptr;
       const auto n = nghttp2_session_mem_send(engine_.get(), &bytes);
       if (n <= 0) break;  // below zero only out of memory: the frames that are left stay queued
       out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n));
     }
-    apply_recorded();
-  } while (submit_due_trailers() && out.size() - before < pull_size);
+    more = apply_recorded();
+    more = submit_due_trailers() || more;
+  }
 
   for (const auto id : std::exchange(progressed_, {})) {
     auto* s = find(id);
@@ -157,8 +162,9 @@ bool session::submit_due_trailers() {
   for (const auto id : due) {
     auto* s = find(id);
     if (!s || s->failed) continue;
-    name_values list;
     const auto trailing = s->out.take_trailers();
+    if (trailing.empty() && s->out.has_trailers()) continue;  // taken before: they may become due in two ways
+    name_values list;
     list.add(trailing);
     nghttp2_submit_trailer(engine_.get(), id, list.data(), list.size());
   }
@@ -262,9 +268,17 @@ error_code session::send(std::int32_t id, op_id op, const std::vector<std::strin
 
   const bool lent_before = s->out.lends();
   s->out.push(op, parts, end, how);
+  if (end && s->out.bytes() == 0 && s->local == progress::body && !has_window(id)) {
+    // The engine frames DATA only within a window, even when it is empty. Trailers without a field end the stream as
+    // well, and a peer that grants window only after the end is not waited for.
+    s->out.read(nullptr, 0);
+    complete_sends(*s);
+    due_trailers_.push_back(id);
+    return {};
+  }
   if (!complete_sends(*s, op)) {
     if (how == outbox::kind::buffered) {
-      deadlines_.set({id, waiting::buffered_send, op}, now + s->send_timeout);
+      deadlines_.set({id, waiting::buffered_send, op}, after(now, s->send_timeout));
     } else if (!lent_before) {
       watch_stall(*s, now);
     }
@@ -279,10 +293,22 @@ error_code session::send_trailers(std::int32_t id, op_id op, const fields& list,
   auto* s = find(id);
   if (const auto ec = may_send(s)) return ec;
   if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
+  const bool lent_before = s->out.lends();
   s->out.push_trailers(list);
   s->header_ops.push_back(op);
-  nghttp2_session_resume_data(engine_.get(), id);
+  if (!lent_before) watch_stall(*s, now);
+  // Behind no data they need no window, so they do not wait for one (RFC 9113, section 6.9).
+  if (s->out.at_end() && s->local == progress::body) {
+    due_trailers_.push_back(id);
+  } else {
+    nghttp2_session_resume_data(engine_.get(), id);
+  }
   return {};
+}
+
+bool session::has_window(std::int32_t id) const {
+  return nghttp2_session_get_remote_window_size(engine_.get()) > 0 &&
+         nghttp2_session_get_stream_remote_window_size(engine_.get(), id) > 0;
 }
 
 // Says which sends are complete, and returns whether `op` is one of them.
@@ -298,12 +324,16 @@ bool session::complete_sends(stream& s, op_id op) {
 
 void session::watch_stall(const stream& s, time_point now) {
   const deadline_key key{s.id, waiting::borrowed_sends, 0};
-  // Nobody waits for what an orphan left, so the time-out is all that ends it.
-  if (s.out.lends() || (s.orphan && s.out.bytes() > 0)) {
-    deadlines_.set(key, now + s.send_timeout);
+  // Nobody waits for what an orphan left, so the time-out is all that ends it; trailers wait for what is before them.
+  if (s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()))) {
+    deadlines_.set(key, after(now, s.send_timeout));
   } else {
     deadlines_.clear(key);
   }
+}
+
+void session::clear_send_deadlines(const stream& s) {
+  deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::borrowed_sends, 1});
 }
 
 std::optional<message> session::receive(std::int32_t id) {
@@ -342,7 +372,7 @@ void session::abandon(std::int32_t id, std::uint32_t http2_code, error_code why,
   if (auto* s = find(id)) {
     s->in.abort(errc::closed);
     s->ledger = credit(flow_control::automatic);
-    if (!s->send_end) s->send_end = errc::closed;
+    s->send_end = errc::closed;
   }
 }
 
@@ -365,14 +395,26 @@ void session::erase_if_over(stream& s) {
   if (s.orphan && s.closed) streams_.erase(s.id);
 }
 
+// Requests that still wait for the peer's stream limit when its GOAWAY comes: the engine would keep them.
+void session::refuse_unsent() {
+  for (auto& [id, s] : streams_) {
+    if (config_.role != role::client || s.local != progress::head || s.failed) continue;
+    fail(s, stream_failure(s, goaway_.code));
+  }
+}
+
 // Failing
 
 void session::fail(stream& s, failure why) {
   if (s.failed || s.closed) return;
+  complete_sends(s);
   why.bytes_sent = s.bytes_sent;
   // Never written, so it cannot have been processed (RFC 9113, section 8.7).
-  if (config_.role == role::client && s.local == progress::head) why.retry_safe = true;
-  deadlines_.clear({s.id, waiting::borrowed_sends, 0});
+  if (config_.role == role::client && s.local == progress::head) {
+    why.retry_safe = true;
+    if (why.code == errc::goaway) why.code = errc::refused;
+  }
+  clear_send_deadlines(s);
   s.out.clear();
   s.header_ops.clear();
   s.send_end = why.code;
@@ -427,11 +469,15 @@ void session::ping(std::uint64_t opaque) {
 }
 
 void session::goaway(std::uint32_t http2_code, std::string_view debug_data) {
-  if (dead_ || terminated_by_us_) return;
+  const bool graceful = http2_code == raw(h2::code::no_error);
+  if (dead_ || terminated_by_us_ || (graceful && draining_)) return;
+  draining_ = true;
   const auto last = nghttp2_session_get_last_proc_stream_id(engine_.get());
+  if (config_.role == role::server) last_accepted_ = last;
+  debug_data = debug_data.substr(0, max_debug_data);
   nghttp2_submit_goaway(engine_.get(), NGHTTP2_FLAG_NONE, last, http2_code,
                         reinterpret_cast<const std::uint8_t*>(debug_data.data()), debug_data.size());
-  if (http2_code == raw(h2::code::no_error)) return;
+  if (graceful) return;
   terminated_by_us_ = true;
   failure why;
   why.code = errc::canceled;

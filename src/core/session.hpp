@@ -20,6 +20,7 @@
 #include <duplex/h2/code.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -168,10 +169,13 @@ class session {
   void emit(event::kind what, std::int32_t id = 0, std::uint64_t value = 0) { events_.push_back({what, id, value}); }
   bool complete_sends(stream& s, op_id op = 0);
   void watch_stall(const stream& s, time_point now);
+  void clear_send_deadlines(const stream& s);
   void feed_engine(std::string_view bytes);
   void return_credit(stream& s, std::size_t bytes);
-  void apply_recorded();
+  bool apply_recorded();
   bool submit_due_trailers();
+  [[nodiscard]] bool has_window(std::int32_t id) const;
+  void refuse_unsent();
   void fail(stream& s, failure why);
   void fail_connection(failure why);
   void close_stream(stream& s, std::uint32_t http2_code);
@@ -190,21 +194,24 @@ class session {
 
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
+  std::size_t continuations_ = 0;  // of the block that arrives
   std::size_t arrived_ = 0;
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
   std::vector<std::int32_t> progressed_;  // payload was framed
   std::vector<std::int32_t> due_trailers_;
   std::vector<std::int32_t> to_erase_;
-  std::string invalid_frame_;
+  std::string invalid_frame_;  // of the connection; a stream has its own
   struct {
     bool received = false;
     std::int32_t last_stream_id = 0;
     std::uint32_t code = 0;
     std::string debug_data{};
   } goaway_;
+  std::int32_t last_accepted_ = std::numeric_limits<std::int32_t>::max();  // by our GOAWAY
   std::string preface_;
   bool preface_checked_ = false;
   bool settings_seen_ = false;
+  bool draining_ = false;  // our GOAWAY was submitted
   bool terminated_by_us_ = false;
   bool dead_ = false;  // the engine is not asked any more
 };

@@ -10,13 +10,16 @@
 
 #include <charconv>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <utility>
 
 namespace duplex::core {
 namespace {
 
-constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
+constexpr std::size_t field_overhead = 32;        // RFC 9113, section 10.5.1
+constexpr std::size_t least_frame_limit = 16384;  // RFC 9113, section 4.2
+constexpr std::size_t spare_continuations = 8;    // a peer need not fill its frames
 
 std::string_view text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -43,11 +46,25 @@ struct session_callbacks {
 
   // Fields
 
+  // The engine's own limit counts reads as well: it refuses a legal section that comes byte by byte.
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
+    auto& s = self(user);
+    if (frame->type != NGHTTP2_CONTINUATION) {
+      s.continuations_ = 0;
+      return 0;
+    }
+    if (++s.continuations_ <= spare_continuations + s.config_.defaults.max_header_bytes / least_frame_limit) return 0;
+    s.invalid_frame_ = "too many CONTINUATION frames";
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  }
+
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     auto& s = self(user);
     s.block_ = {};
     s.block_.stream = frame->hd.stream_id;
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) s.add_stream(frame->hd.stream_id, s.config_.defaults);
+    // Above the last id of our GOAWAY the client was told that nothing is processed.
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && frame->hd.stream_id <= s.last_accepted_)
+      s.add_stream(frame->hd.stream_id, s.config_.defaults);
     return 0;
   }
 
@@ -92,7 +109,9 @@ struct session_callbacks {
     head.method = std::move(block.pseudo.method);
     auto authority = std::move(block.pseudo.authority);
     if (authority.empty()) authority = block.list.value_or("host", "");
-    head.url = block.pseudo.scheme.empty() ? authority : block.pseudo.scheme + "://" + authority + block.pseudo.path;
+    auto path = std::move(block.pseudo.path);
+    if (!path.starts_with('/')) path.insert(0, "/");  // OPTIONS *
+    head.url = block.pseudo.scheme.empty() ? authority : block.pseudo.scheme + "://" + authority + path;
     head.protocol = std::move(block.pseudo.protocol);
     head.headers = std::move(block.list);
     return head;
@@ -105,7 +124,8 @@ struct session_callbacks {
       st.remote = progress::body;
       s.emit(event::kind::request, st.id);
     } else if (block.status == 0) {
-      st.in.push(trailers{std::move(block.list)});
+      // Without a field they say no more than their END_STREAM.
+      if (!block.list.empty()) st.in.push(trailers{std::move(block.list)});
     } else if (block.status < 200) {
       if (++st.informational_seen > st.max_informational) {
         return reset_later(s, st, errc::limit_exceeded, "more 1xx replies than max_informational", h2::code::cancel);
@@ -173,6 +193,7 @@ struct session_callbacks {
         s.goaway_ = {true, frame->goaway.last_stream_id, frame->goaway.error_code,
                      std::string(text(frame->goaway.opaque_data, frame->goaway.opaque_data_len))};
         s.emit(event::kind::goaway);
+        s.refuse_unsent();
         break;
       default:
         break;
@@ -181,7 +202,9 @@ struct session_callbacks {
   }
 
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
-    self(user).invalid_frame_ = std::string(nghttp2_strerror(error)) + " in " + frame_name(frame->hd.type);
+    auto& s = self(user);
+    s.invalid_frame_ = std::string(nghttp2_strerror(error)) + " in " + frame_name(frame->hd.type);
+    if (auto* st = s.find(frame->hd.stream_id)) st->invalid_frame = s.invalid_frame_;
     return 0;
   }
 
@@ -229,12 +252,13 @@ struct session_callbacks {
     }
     auto* st = s.find(frame->hd.stream_id);
     if (!st) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS) {
-      if (st->local == progress::head) st->local = s.config_.role == role::client ? progress::body : st->local;
-      if (!st->header_ops.empty()) {
-        s.emit(event::kind::sent, st->id, st->header_ops.front());
-        st->header_ops.pop_front();
-      }
+    if (frame->hd.type == NGHTTP2_HEADERS && s.config_.role == role::client && st->local == progress::head) {
+      st->local = progress::body;  // the request: no operation waits for it
+      if (st->out.at_end() && st->out.has_trailers()) s.due_trailers_.push_back(st->id);
+    } else if (frame->hd.type == NGHTTP2_HEADERS && !st->header_ops.empty()) {
+      s.complete_sends(*st);  // what was framed before, first
+      s.emit(event::kind::sent, st->id, st->header_ops.front());
+      st->header_ops.pop_front();
     }
     const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries_end && ends_stream(*frame)) {
@@ -250,8 +274,13 @@ struct session_callbacks {
     auto* st = s.find(frame->hd.stream_id);
     if (st && frame->hd.type == NGHTTP2_HEADERS && !st->failed && !st->closed) {
       const auto why = error == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED ? errc::refused : errc::limit_exceeded;
-      reset_later(s, *st, why, std::string("the header section was not sent: ") + nghttp2_strerror(error),
-                  h2::code::internal_error);
+      failure f;
+      f.code = why;
+      f.message = std::string("the header section was not sent: ") + nghttp2_strerror(error);
+      f.http2_code = raw(h2::code::internal_error);
+      s.fail(*st, std::move(f));
+      // For the peer a stream whose request was not sent is idle: to reset it would break the connection.
+      if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) s.to_reset_.emplace_back(st->id, raw(h2::code::internal_error));
     }
     return 0;
   }
@@ -259,6 +288,7 @@ struct session_callbacks {
 
 void session::close_stream(stream& s, std::uint32_t http2_code) {
   if (s.closed) return;
+  complete_sends(s);  // before anybody hears that the stream is over
   if (s.remote == progress::ended && http2_code == NGHTTP2_NO_ERROR) {
     // Complete; or RST_STREAM(NO_ERROR) after a whole response: the peer wants no more of the request.
     if (s.local != progress::ended) {
@@ -269,8 +299,10 @@ void session::close_stream(stream& s, std::uint32_t http2_code) {
     fail(s, stream_failure(s, http2_code));
   }
   s.closed = true;
+  // A request that was refused before it was complete was not announced: nobody will release it.
+  if (config_.role == role::server && s.remote == progress::head) s.orphan = true;
   --active_;
-  deadlines_.clear({s.id, waiting::borrowed_sends, 0});
+  clear_send_deadlines(s);
   emit(event::kind::closed, s.id);
   to_erase_.push_back(s.id);
 }
@@ -279,8 +311,8 @@ failure session::stream_failure(const stream& s, std::uint32_t http2_code) const
   failure f;
   f.http2_code = http2_code;
   f.origin = origin::peer;
-  const bool above_goaway =
-      config_.role == role::client && goaway_.received && s.id > goaway_.last_stream_id && !s.reset_by_peer;
+  const bool above_goaway = config_.role == role::client && goaway_.received && !s.reset_by_peer &&
+                            (s.id > goaway_.last_stream_id || s.local == progress::head);
   if (above_goaway) {
     f.code = errc::refused;
     f.message = "the peer ended the connection with GOAWAY " + h2::code_name(goaway_.code) + " before this stream";
@@ -298,7 +330,7 @@ failure session::stream_failure(const stream& s, std::uint32_t http2_code) const
     f.message = "the peer reset the stream with " + h2::code_name(http2_code);
   } else {
     f.code = errc::protocol_error;
-    f.message = invalid_frame_.empty() ? "the peer broke HTTP/2: " + h2::code_name(http2_code) : invalid_frame_;
+    f.message = s.invalid_frame.empty() ? "the peer broke HTTP/2: " + h2::code_name(http2_code) : s.invalid_frame;
   }
   return f;
 }
@@ -319,6 +351,7 @@ nghttp2_session* make_engine(bool server, session* owner) {
   const std::unique_ptr<nghttp2_option, void (*)(nghttp2_option*)> keep_option(option, nghttp2_option_del);
 
   using on = session_callbacks;
+  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on::on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on::on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on::on_header);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on::on_data_chunk);
@@ -331,6 +364,7 @@ nghttp2_session* make_engine(bool server, session* owner) {
 
   nghttp2_option_set_no_auto_window_update(option, 1);  // the ledger decides
   nghttp2_option_set_no_closed_streams(option, 1);      // they serve only RFC 7540 priorities
+  nghttp2_option_set_max_continuations(option, std::numeric_limits<std::size_t>::max());  // on_begin_frame counts them
 
   nghttp2_session* engine = nullptr;
   const auto make = server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string>
 
 namespace duplex::core {
 
@@ -56,6 +57,8 @@ struct stream {
   /// Why sending is over before its end; set with every failure, and by RST_STREAM(NO_ERROR) after a response.
   error_code send_end{};
   std::optional<failure> failed{};
+  /// What was wrong with a frame of the peer, in words.
+  std::string invalid_frame{};
 
   options::duration send_timeout;
   std::size_t max_informational;
