@@ -71,15 +71,19 @@ void connection::start_open_stream(const handle_ptr& handle, const request& head
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
   auto checked = check_open(head, opts);
-  link->submit([link, checked = std::move(checked), opts = std::move(opts),
+  link->submit([link, handle, checked = std::move(checked), opts = std::move(opts),
                 done = net::completion<error_code, stream>(std::move(handler), link->home())]() mutable {
     stream result;
     error_code ec;
-    if (const auto* bad = std::get_if<std::string>(&checked)) {
+    const auto* parsed = std::get_if<net::parsed_request>(&checked);
+    if (!parsed) {
       ec = errc::invalid_argument;
-      result = failed_stream(invalid(*bad));
+      result = failed_stream(invalid(std::get<std::string>(checked)));
+    } else if (const auto origin = net::to_string(parsed->where); origin != link->origin()) {
+      ec = errc::invalid_argument;
+      result = failed_stream(invalid("URL is of " + origin + ", the connection of " + link->origin()));
     } else {
-      std::tie(ec, result) = open_on(link, std::get<net::parsed_request>(checked).head, opts, false);
+      std::tie(ec, result) = open_on(link, parsed->head, opts, false);
     }
     link->ready().add(
         [done = std::move(done), ec, result = std::move(result)]() mutable { done(ec, std::move(result)); });
@@ -91,8 +95,16 @@ void connection::start_ping(const handle_ptr& handle, ping_handler handler) {
   if (!link) {
     return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), std::chrono::microseconds());
   }
-  link->submit([link, done = net::completion<error_code, std::chrono::microseconds>(
-                          std::move(handler), link->home())]() mutable { link->ping(std::move(done)); });
+  const auto op = link->next_op();
+  auto slot = asio::get_associated_cancellation_slot(handler);
+  if (slot.is_connected()) {
+    slot.assign([weak = std::weak_ptr(link), op](asio::cancellation_type) {
+      if (const auto c = weak.lock()) c->submit([c, op] { c->cancel_ping(op); });
+    });
+  }
+  link->submit([handle, op,
+                done = net::completion<error_code, std::chrono::microseconds>(
+                    std::move(handler), link->home())]() mutable { handle->get()->ping(op, std::move(done)); });
 }
 
 }  // namespace duplex::h2

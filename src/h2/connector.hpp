@@ -30,7 +30,7 @@ namespace duplex::h2 {
                                                     bool dedicated);
 
 [[nodiscard]] std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link,
-                                                           const options& opts);
+                                                           const options& opts, const net::target& where);
 
 /// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure)`
 /// → Result.
@@ -43,7 +43,7 @@ void connect(const asio::any_io_executor& executor, const request& head, options
 
   // The dialer that is under way, for the cancellation slot; both are used on the strand only.
   struct attempt {
-    std::shared_ptr<net::dialer> dialer{};
+    std::weak_ptr<net::dialer> dialer{};  // which owns the handler, and with it this
     bool canceled = false;
   };
   const auto under_way = std::make_shared<attempt>();
@@ -54,7 +54,7 @@ void connect(const asio::any_io_executor& executor, const request& head, options
         const auto a = weak.lock();
         if (!a) return;
         a->canceled = true;
-        if (a->dialer) a->dialer->cancel();
+        if (const auto dialer = a->dialer.lock()) dialer->cancel();
       });
     });
   }
@@ -76,20 +76,20 @@ void connect(const asio::any_io_executor& executor, const request& head, options
   auto parsed = std::get<net::parsed_request>(std::move(checked));
   const auto shared_done = std::make_shared<completion>(std::move(done));
   asio::dispatch(here, [here, parsed = std::move(parsed), opts = std::move(opts), shared_done, under_way, use, fail] {
-    under_way->dialer = net::dial(
+    const auto dialer = net::dial(
         here, parsed.where, opts,
-        [here, parsed, opts, shared_done, under_way, use, fail](std::optional<failure> why, net::dialed result) {
-          under_way->dialer.reset();
+        [here, parsed, opts, shared_done, keep = under_way, use, fail](std::optional<failure> why, net::dialed result) {
           if (why) {
             const auto code = why->code;
             return (*shared_done)(code, fail(std::move(*why)));
           }
-          const auto link = make_client(here, std::move(result), opts);
+          const auto link = make_client(here, std::move(result), opts, parsed.where);
           auto [ec, value] = use(link, parsed.head, opts);
           link->start();
           (*shared_done)(ec, std::move(value));
         });
-    if (under_way->canceled) under_way->dialer->cancel();
+    under_way->dialer = dialer;
+    if (under_way->canceled) dialer->cancel();
   });
 }
 

@@ -41,12 +41,15 @@ std::pair<error_code, stream> open_on(const std::shared_ptr<net::connection>& li
   return {errc::refused, failed_stream(std::move(why))};
 }
 
-std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link, const options& opts) {
+std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link, const options& opts,
+                                             const net::target& where) {
   core::session_config config;
   config.role = core::role::client;
   config.defaults = opts;
+  config.defaults.on_message = nullptr;  // it is the first stream's, and may own a handle of it
   config.trace = static_cast<bool>(opts.on_frame);
-  return std::make_shared<net::connection>(executor, std::move(link.link), std::move(config), std::move(link.info));
+  return std::make_shared<net::connection>(executor, std::move(link.link), std::move(config), std::move(link.info),
+                                           to_string(where));
 }
 
 void detail::start_open(const asio::any_io_executor& executor, const request& head, options opts,
@@ -62,6 +65,10 @@ void detail::start_open(const asio::any_io_executor& executor, const request& he
 stream open(const asio::any_io_executor& executor, const request& head, options opts, error_code& ec) {
   if (net::runs_here(executor)) {
     ec = errc::would_deadlock;
+    return {};
+  }
+  if (net::background_ended(executor)) {
+    ec = errc::connection_lost;
     return {};
   }
   stream result;

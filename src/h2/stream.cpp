@@ -4,6 +4,7 @@
 #include <duplex/h2/stream.hpp>
 
 #include "core/validate.hpp"
+#include "net/background.hpp"
 #include "net/blocking.hpp"
 #include "net/stream.hpp"
 
@@ -81,7 +82,9 @@ core::problem check_informational(const informational& head) {
 error_code check_blocking(const handle_ptr& handle) {
   const auto& state = state_of(handle);
   if (!state) return errc::closed;
-  if (state->get_connection()->runs_on_this_thread()) return errc::would_deadlock;
+  const auto& link = state->get_connection();
+  if (link->runs_on_this_thread()) return errc::would_deadlock;
+  if (net::background_ended(link->executor().get_inner_executor())) return errc::connection_lost;
   return {};
 }
 
@@ -172,26 +175,40 @@ std::optional<message> stream::try_recv(error_code& ec) {
     ec = errc::closed;
     return std::nullopt;
   }
-  struct answer {
-    std::atomic<bool> taken = false;
-    std::promise<std::pair<error_code, std::optional<message>>> promise;
-  };
-  const auto shared = std::make_shared<answer>();
-  auto future = shared->promise.get_future();
-  state->get_connection()->submit([state, shared] {
-    if (shared->taken.exchange(true)) return;
-    error_code why;
-    auto m = state->try_recv(why);
-    shared->promise.set_value({why, std::move(m)});
-  });
-  // On a thread of the connection the strand may be busy elsewhere: then nothing is there yet, and nothing is lost.
-  if (state->get_connection()->runs_on_this_thread() && !shared->taken.exchange(true)) {
-    ec = {};
-    return std::nullopt;
+  const auto& link = state->get_connection();
+  using answer = std::pair<error_code, std::optional<message>>;
+  if (!link->runs_on_this_thread()) {
+    ec = check_blocking(handle_);
+    if (ec) return std::nullopt;
+    std::optional<message> m;
+    std::tie(ec, m) = net::wait_for<std::optional<message>>([&](auto waker) {
+      link->submit([state, waker = std::move(waker)]() mutable {
+        error_code why;
+        auto next = state->try_recv(why);
+        waker(why, std::move(next));
+      });
+    });
+    return m;
   }
-  auto [why, m] = future.get();
+  // The strand may be busy on another thread: then nothing is there yet. Whoever comes first decides, so that no
+  // message is taken for nobody.
+  struct box {
+    std::atomic<bool> decided = false;
+    std::promise<answer> promise;
+  };
+  const auto shared = std::make_shared<box>();
+  auto future = shared->promise.get_future();
+  link->submit([state, shared] {
+    if (shared->decided.exchange(true)) return;
+    error_code why;
+    auto next = state->try_recv(why);
+    shared->promise.set_value({why, std::move(next)});
+  });
+  ec = {};
+  if (!shared->decided.exchange(true)) return std::nullopt;
+  auto [why, next] = future.get();
   ec = why;
-  return std::move(m);
+  return std::move(next);
 }
 
 std::optional<message> stream::try_recv() {
@@ -325,10 +342,11 @@ void stream::start_close(const handle_ptr& handle, send_handler handler) {
 void stream::close() {
   const auto& state = state_of(handle_);
   if (!state) return;
-  if (state->get_connection()->runs_on_this_thread()) {
-    state->get_connection()->submit([state] { state->close(); });
+  const auto& link = state->get_connection();
+  if (check_blocking(handle_)) {
+    link->submit([state] { state->close(); });
   } else {
-    net::wait_for<>([&](auto waker) { start_close(handle_, send_handler(std::move(waker))); });
+    net::wait_for<>([&](auto waker) { start_close(handle_, send_handler(std::move(waker))); }, link->close_timeout());
   }
 }
 

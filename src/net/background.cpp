@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -14,34 +15,43 @@ namespace duplex::net {
 namespace asio = boost::asio;
 namespace {
 
+// Never destroyed: streams in static objects may outlive everything here, and still have to say goodbye to it.
+asio::io_context& context() {
+  static asio::io_context& instance = *std::make_unique<asio::io_context>(1).release();
+  return instance;
+}
+
 class background {
  public:
-  background() : work_(asio::make_work_guard(context_)), thread_([this] { run(); }) {}
+  background() : work_(asio::make_work_guard(context())), thread_([this] { run(); }) {}
   background(const background&) = delete;
   background& operator=(const background&) = delete;
   // Connections whose handles are gone get a moment to say so to their peers.
   ~background() {
     constexpr std::chrono::milliseconds patience(250);
     work_.reset();
+    // A handler that ends the program runs on the thread itself, which cannot wait for its own end.
+    if (thread_.get_id() == std::this_thread::get_id()) {
+      context().stop();
+      thread_.detach();
+      return;
+    }
     {
       std::unique_lock lock(mutex_);
       finished_.wait_for(lock, patience, [this] { return idle_; });
     }
-    context_.stop();
+    context().stop();
     thread_.join();
   }
 
-  asio::any_io_executor executor() { return context_.get_executor(); }
-
  private:
   void run() {
-    context_.run();
+    context().run();
     const std::lock_guard lock(mutex_);
     idle_ = true;
     finished_.notify_all();
   }
 
-  asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::mutex mutex_;
   std::condition_variable finished_;
@@ -53,7 +63,12 @@ class background {
 
 asio::any_io_executor background_executor() {
   static background instance;
-  return instance.executor();
+  return context().get_executor();
+}
+
+bool background_ended(const asio::any_io_executor& executor) {
+  const auto* target = executor.target<asio::io_context::executor_type>();
+  return target && &target->context() == &context() && context().stopped();
 }
 
 }  // namespace duplex::net

@@ -6,6 +6,7 @@
 
 #include <duplex/error.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -16,9 +17,10 @@
 namespace duplex::net {
 
 /// Starts an operation by `initiate(handler)` and waits for `handler(error_code, T...)`. A handler that is dropped
-/// without being called (its context was destroyed) counts as `errc::connection_lost`.
+/// without being called (its context was destroyed) counts as `errc::connection_lost`. With `at_most` the wait ends
+/// then with `errc::timeout`; the operation goes on.
 template <class... T, class Initiate>
-std::tuple<error_code, T...> wait_for(Initiate initiate) {
+std::tuple<error_code, T...> wait_for(Initiate initiate, std::optional<std::chrono::milliseconds> at_most = {}) {
   struct meeting {
     std::mutex mutex;
     std::condition_variable arrived;
@@ -45,7 +47,12 @@ std::tuple<error_code, T...> wait_for(Initiate initiate) {
   const auto here = std::make_shared<meeting>();
   initiate(waker(here));
   std::unique_lock lock(here->mutex);
-  here->arrived.wait(lock, [&] { return here->result.has_value(); });
+  const auto is_there = [&] { return here->result.has_value(); };
+  if (!at_most) {
+    here->arrived.wait(lock, is_there);
+  } else if (!here->arrived.wait_until(lock, core::after(connection::now(), *at_most), is_there)) {
+    return {errc::timeout, T()...};
+  }
   return std::move(*here->result);
 }
 

@@ -43,13 +43,14 @@ class connection::lifeline {
 };
 
 connection::connection(strand executor, std::unique_ptr<transport> link, core::session_config config,
-                       h2::connection_info info, request_handler on_request)
+                       h2::connection_info info, std::string origin, request_handler on_request)
     : strand_(std::move(executor)),
       home_(strand_),
       link_(std::move(link)),
       session_(config),
       options_(std::move(config.defaults)),
       info_(std::move(info)),
+      origin_(std::move(origin)),
       on_request_(std::move(on_request)),
       timer_(strand_),
       in_(read_size) {}
@@ -73,7 +74,7 @@ void connection::drop_handle() {
 void connection::start(std::optional<std::chrono::milliseconds> preface_timeout) {
   if (preface_timeout) {
     awaiting_preface_ = true;
-    close_deadline_ = now() + *preface_timeout;
+    close_deadline_ = core::after(now(), *preface_timeout);
   }
   read();
   schedule_turn();
@@ -102,7 +103,7 @@ void connection::flush() {
                      asio::bind_executor(strand_, [self = shared_from_this()](error_code ec, std::size_t) {
                        // What the peer sent before it stopped reading can still be read, so the read says the end;
                        // nothing is written until then.
-                       if (ec) return self->close_by(now() + self->options_.close_timeout);
+                       if (ec) return self->close_by(core::after(now(), self->options_.close_timeout));
                        self->writing_ = false;
                        self->turn();
                      }));
@@ -112,7 +113,11 @@ void connection::flush() {
 
 // Calls from outside share one turn: it is posted, because completions never run inside the initiating call.
 void connection::schedule_turn() {
-  if (in_turn_ || turn_posted_) return;
+  if (in_turn_) {
+    again_ = true;
+    return;
+  }
+  if (turn_posted_) return;
   turn_posted_ = true;
   asio::post(strand_, [self = shared_from_this()] {
     self->turn_posted_ = false;
@@ -122,21 +127,28 @@ void connection::schedule_turn() {
 
 void connection::turn() {
   if (in_turn_) return;
+  // A handler that throws ends the turn; what it left is for the next one.
   struct guard {
-    bool& flag;
-    explicit guard(bool& f) : flag(f) { flag = true; }
+    connection& self;
+    bool finished = false;
+    explicit guard(connection& c) : self(c) { self.in_turn_ = true; }
     guard(const guard&) = delete;
     guard& operator=(const guard&) = delete;
-    ~guard() { flag = false; }
+    ~guard() {
+      self.in_turn_ = false;
+      if (!finished) self.schedule_turn();
+    }
   };
   {
-    const guard inside(in_turn_);
+    guard inside(*this);
     do {
+      again_ = false;
       route_events();
       ready_.run();
       flush();
-    } while (session_.has_events() || !ready_.empty());
-    report_frames();
+      report_frames();
+    } while (again_ || session_.has_events() || !ready_.empty());
+    inside.finished = true;
   }
   after_turn();
 }
@@ -146,7 +158,7 @@ void connection::after_turn() {
   if (phase_ == phase::open && handles_ == 0) {
     // Nobody is left to wait for a peer that does not take what it is sent.
     const bool drains = session_.active_streams() > 0;
-    if (!close_deadline_) close_by(now() + (drains ? options_.send_timeout : options_.close_timeout));
+    if (!close_deadline_) close_by(core::after(now(), drains ? options_.send_timeout : options_.close_timeout));
     if (!drains && !session_.finished()) {
       session_.goaway(0, {});
       flush();
@@ -244,7 +256,7 @@ void connection::close_by(core::time_point when) {
 
 void connection::begin_close() {
   phase_ = phase::closing;
-  close_by(now() + options_.close_timeout);
+  close_by(core::after(now(), options_.close_timeout));
   for (auto& waiter : std::exchange(close_waiters_, {})) {
     ready_.add([done = std::move(waiter)]() mutable { done({}); });
   }
@@ -315,14 +327,20 @@ std::shared_ptr<stream_state> connection::open_stream(const core::request_head& 
   return state;
 }
 
-void connection::ping(completion<error_code, std::chrono::microseconds> done) {
+void connection::ping(core::op_id op, completion<error_code, std::chrono::microseconds> done) {
   if (phase_ != phase::open || session_.failed()) {
     ready_.add([done = std::move(done)]() mutable { done(errc::closed, {}); });
     return;
   }
-  const auto opaque = next_op();
-  pings_.emplace(opaque, pending_ping{std::move(done), now()});
-  session_.ping(opaque);
+  pings_.emplace(op, pending_ping{std::move(done), now()});
+  session_.ping(op);
+}
+
+void connection::cancel_ping(core::op_id op) {
+  const auto at = pings_.find(op);
+  if (at == pings_.end()) return;
+  ready_.add([done = std::move(at->second.done)]() mutable { done(errc::canceled, {}); });
+  pings_.erase(at);
 }
 
 void connection::goaway(std::uint32_t http2_code, std::string_view debug_data) {
@@ -333,7 +351,7 @@ void connection::close() {
   if (phase_ != phase::open) return;
   for (const auto& [id, state] : std::map(streams_)) state->close_here();
   session_.goaway(0, {});
-  close_by(now() + options_.close_timeout);
+  close_by(core::after(now(), options_.close_timeout));
 }
 
 void connection::when_closed(completion<error_code> done) {

@@ -39,7 +39,7 @@ class connection : public std::enable_shared_from_this<connection> {
 
   /// `on_request`: server only.
   connection(strand executor, std::unique_ptr<transport> link, core::session_config config, h2::connection_info info,
-             request_handler on_request = {});
+             std::string origin, request_handler on_request = {});
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
   ~connection();
@@ -52,6 +52,8 @@ class connection : public std::enable_shared_from_this<connection> {
   [[nodiscard]] const strand& executor() const noexcept { return strand_; }
   [[nodiscard]] const asio::any_completion_executor& home() const noexcept { return home_; }
   [[nodiscard]] const h2::connection_info& info() const noexcept { return info_; }
+  /// Client: scheme, host and port that it was made for.
+  [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
   [[nodiscard]] std::chrono::milliseconds close_timeout() const noexcept { return options_.close_timeout; }
   /// Whether the calling thread runs the connection's executor, so that waiting for it would never end.
   [[nodiscard]] bool runs_on_this_thread() const;
@@ -77,7 +79,8 @@ class connection : public std::enable_shared_from_this<connection> {
 
   /// Null if the connection takes no more streams.
   std::shared_ptr<stream_state> open_stream(const core::request_head& head, const options& opts, bool dedicated);
-  void ping(completion<error_code, std::chrono::microseconds> done);
+  void ping(core::op_id op, completion<error_code, std::chrono::microseconds> done);
+  void cancel_ping(core::op_id op);
   /// GOAWAY; running streams finish unless `http2_code` is an error.
   void goaway(std::uint32_t http2_code, std::string_view debug_data);
   /// Resets what runs, says GOAWAY and closes.
@@ -117,6 +120,7 @@ class connection : public std::enable_shared_from_this<connection> {
   core::session session_;
   options options_;
   h2::connection_info info_;
+  std::string origin_;
   request_handler on_request_;
   asio::steady_timer timer_;
   std::optional<core::time_point> armed_;
@@ -132,6 +136,7 @@ class connection : public std::enable_shared_from_this<connection> {
   phase phase_ = phase::open;
   bool writing_ = false;
   bool in_turn_ = false;
+  bool again_ = false;  // a verb was called inside the turn
   bool turn_posted_ = false;
 
   std::atomic<core::op_id> last_op_ = 0;

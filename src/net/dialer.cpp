@@ -37,7 +37,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
         resolver_(strand_) {}
 
   void start() {
-    timer_.expires_after(options_.connect_timeout);
+    timer_.expires_at(core::after(connection::now(), options_.connect_timeout));
     timer_.async_wait([self = shared_from_this()](error_code ec) {
       if (!ec) self->fail(errc::timeout, "connecting took longer than connect_timeout" + self->attempts());
     });
@@ -159,7 +159,9 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     if (!context_) return finish(std::nullopt, {std::make_unique<socket_transport<Socket>>(std::move(*socket)), info_});
 
     tls = std::make_unique<asio::ssl::stream<Socket>>(std::move(*socket), *context_);
-    prepare_client(tls->native_handle(), options_.tls, origin_.host);
+    if (!prepare_client(tls->native_handle(), options_.tls, origin_.host)) {
+      return fail(errc::invalid_argument, "the name to verify is not one that a certificate can have");
+    }
     tls->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this(), &tls](error_code ec) {
       if (self->over()) return;
       if (ec) return self->finish(explain_handshake(tls->native_handle(), ec, self->origin_.host), {});

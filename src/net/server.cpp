@@ -6,6 +6,7 @@
 
 #include "core/validate.hpp"
 
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -44,15 +45,17 @@ void check(const h2::server_options& opts) {
 // One TLS handshake, on the strand of the connection that it becomes.
 class server::handshake : public std::enable_shared_from_this<handshake> {
  public:
-  handshake(std::shared_ptr<server> owner, const strand& executor, tcp::socket socket)
-      : owner_(std::move(owner)),
+  handshake(const std::shared_ptr<server>& owner, const strand& executor, tcp::socket socket)
+      : owner_(owner),
+        context_(owner->context_),
+        timeout_(owner->options_.handshake_timeout),
         strand_(executor),
         timer_(strand_),
         peer_(peer_name(socket)),
-        tls_(std::make_unique<asio::ssl::stream<tcp::socket>>(std::move(socket), *owner_->context_)) {}
+        tls_(std::make_unique<asio::ssl::stream<tcp::socket>>(std::move(socket), *context_)) {}
 
   void start() {
-    timer_.expires_after(owner_->options_.handshake_timeout);
+    timer_.expires_at(core::after(connection::now(), timeout_));
     timer_.async_wait([self = shared_from_this()](error_code ec) {
       if (!ec) self->stop();
     });
@@ -78,11 +81,12 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
     // Without ALPN the client cannot mean HTTP/2 (RFC 9113, section 3.2).
     if (!ec && chosen_protocol(tls_->native_handle()) == "h2") {
       describe_session(tls_->native_handle(), info);
-      link = std::make_unique<tls_transport<tcp::socket>>(owner_->context_, std::move(tls_));
+      link = std::make_unique<tls_transport<tcp::socket>>(context_, std::move(tls_));
     }
     const auto shared_link = std::make_shared<std::unique_ptr<transport>>(std::move(link));
-    asio::dispatch(owner_->strand_, [self = shared_from_this(), shared_link, info] {
-      const auto owner = self->owner_;
+    const auto owner = owner_.lock();
+    if (!owner) return;
+    asio::dispatch(owner->strand_, [self = shared_from_this(), owner, shared_link, info] {
       owner->handshakes_.erase(self);
       if (*shared_link && !owner->stopped_) {
         owner->serve(self->strand_, std::move(*shared_link), info);
@@ -93,7 +97,9 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
     });
   }
 
-  std::shared_ptr<server> owner_;
+  std::weak_ptr<server> owner_;  // it keeps us until we are done
+  std::shared_ptr<asio::ssl::context> context_;
+  h2::server_options::duration timeout_;
   strand strand_;
   asio::steady_timer timer_;
   std::string peer_;
@@ -175,9 +181,11 @@ void server::serve(const strand& executor, std::unique_ptr<transport> link, h2::
   core::session_config config;
   config.role = core::role::server;
   config.defaults = options_.stream;
+  config.defaults.on_message = nullptr;
   config.max_concurrent_streams = options_.max_concurrent_streams;
   config.trace = static_cast<bool>(options_.stream.on_frame);
-  const auto c = std::make_shared<connection>(executor, std::move(link), std::move(config), std::move(info), handler_);
+  const auto c = std::make_shared<connection>(executor, std::move(link), std::move(config), std::move(info),
+                                              std::string(), handler_);
   connections_.insert(c);
   c->add_handle();  // the server's: an idle connection stays until the client or the server ends it
   asio::dispatch(executor, [c, timeout = options_.handshake_timeout, weak = weak_from_this()] {
@@ -199,13 +207,25 @@ void server::forget(const std::shared_ptr<connection>& c) {
 }
 
 void server::end_drain_if_idle() {
-  if (!drain_ || !connections_.empty() || !handshakes_.empty()) return;
+  if (connections_.empty() && handshakes_.empty()) end_drain({});
+}
+
+void server::end_drain(error_code ec) {
+  if (!drain_) return;
   drain_->timer.cancel();
-  drain_->done({});
+  auto done = std::move(drain_->done);
   drain_.reset();
+  done(ec);
 }
 
 void server::shutdown(std::chrono::milliseconds grace, asio::any_completion_handler<void(error_code)> handler) {
+  auto slot = asio::get_associated_cancellation_slot(handler);
+  if (slot.is_connected()) {
+    slot.assign([weak = weak_from_this()](asio::cancellation_type) {
+      const auto self = weak.lock();
+      if (self) asio::dispatch(self->strand_, [self] { self->end_drain(errc::canceled); });
+    });
+  }
   asio::post(strand_,
              [self = shared_from_this(), grace, done = completion<error_code>(std::move(handler), home_)]() mutable {
                self->stopped_ = true;
@@ -216,7 +236,7 @@ void server::shutdown(std::chrono::milliseconds grace, asio::any_completion_hand
                for (const auto& h : self->handshakes_) h->cancel();
                for (const auto& c : self->connections_) c->submit([c] { c->goaway(0, {}); });
                self->drain_.emplace(drain{std::move(done), asio::steady_timer(self->strand_)});
-               self->drain_->timer.expires_after(grace);
+               self->drain_->timer.expires_at(core::after(connection::now(), grace));
                self->drain_->timer.async_wait([self](error_code ec) {
                  if (ec) return;
                  for (const auto& c : self->connections_) c->submit([c] { c->close(); });

@@ -44,6 +44,7 @@ class server : public std::enable_shared_from_this<server> {
   void serve(const strand& executor, std::unique_ptr<transport> link, h2::connection_info info);
   void forget(const std::shared_ptr<connection>& c);
   void end_drain_if_idle();
+  void end_drain(error_code ec);
 
   asio::any_io_executor executor_;
   strand strand_;

@@ -43,7 +43,7 @@ void stream_state::recv(core::op_id op, std::optional<options::duration> timeout
   if (recv_) return refuse(errc::recv_busy);
   recv_.emplace(parked_recv{op, std::move(done)});
   on_readable();
-  if (recv_ && timeout) session().set_deadline(id_, op, connection::now() + *timeout);
+  if (recv_ && timeout) session().set_deadline(id_, op, core::after(connection::now(), *timeout));
 }
 
 std::optional<message> stream_state::try_recv(error_code& ec) {
@@ -90,19 +90,18 @@ void stream_state::on_readable() {
   });
 }
 
-// One message at a time, because the handler may switch the mode or close.
+// One message at a time: the handler may switch the mode, close, or throw.
 void stream_state::run_active() {
-  while (mode_ != active::off) {
-    auto* s = session().find(id_);
-    if (!s || !s->in.readable()) return;
-    const auto handler = handler_;
-    auto m = session().receive(id_);
-    const auto ec = m ? error_code() : s->in.end();
-    const bool last = !m || std::holds_alternative<done>(*m);
-    if (mode_ == active::once || last) mode_ = active::off;
-    if (last) handler_.reset();  // it may own a handle of this stream
-    (*handler)(ec, m ? std::move(*m) : message());
-  }
+  const auto* s = session().find(id_);
+  if (mode_ == active::off || !s || !s->in.readable()) return;
+  const auto handler = handler_;
+  auto m = session().receive(id_);
+  const auto ec = m ? error_code() : s->in.end();
+  const bool last = !m || std::holds_alternative<done>(*m);
+  if (mode_ == active::once || last) mode_ = active::off;
+  if (last) handler_.reset();  // it may own a handle of this stream
+  on_readable();
+  (*handler)(ec, m ? std::move(*m) : message());
 }
 
 void stream_state::set_active(active mode, active_handler handler) {

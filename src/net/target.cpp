@@ -18,13 +18,23 @@ core::problem take_host(fields& headers, std::string& authority) {
   const auto* host = headers.find("host");
   if (!host) return std::nullopt;
   if (auto bad = core::check_fields(headers)) return bad;
-  if (!boost::urls::parse_authority(host->value)) return "field \"host\": " + quoted(host->value) + " is no host";
+  const auto parsed = boost::urls::parse_authority(host->value);
+  if (!parsed || parsed->has_userinfo()) return "field \"host\": " + quoted(host->value) + " is no host";
   authority = host->value;
   headers.erase("host");
   return std::nullopt;
 }
 
+bool in_range(boost::core::string_view digits, std::uint16_t number) {
+  const auto first = digits.find_first_not_of('0');
+  return number != 0 && first != boost::core::string_view::npos && digits.substr(first) == std::to_string(number);
+}
+
 }  // namespace
+
+std::string to_string(const target& where) {
+  return (where.tls ? "https://" : "http://") + where.host + ":" + std::to_string(where.port);
+}
 
 std::variant<parsed_request, std::string> parse_request(const request& rq) {
   if (rq.url.empty()) return "URL is empty";
@@ -44,7 +54,8 @@ std::variant<parsed_request, std::string> parse_request(const request& rq) {
   if (url.has_userinfo()) return "URL with user information is not accepted; send an authorization header";
   out.where.host = std::string(url.host_address());
   if (url.has_port() && !url.port().empty()) {
-    if (url.port_number() == 0) return "URL " + quoted(rq.url) + " has a port out of range";
+    // Boost.URL's number is modulo 2^16 when there are more digits than fit.
+    if (!in_range(url.port(), url.port_number())) return "URL " + quoted(rq.url) + " has a port out of range";
     out.where.port = url.port_number();
   }
 
@@ -69,7 +80,7 @@ std::variant<parsed_request, std::string> parse_request(const request& rq) {
 
 std::variant<target, std::string> parse_host_port(std::string_view text, std::string_view what) {
   const auto parsed = boost::urls::parse_authority(boost::core::string_view(text.data(), text.size()));
-  if (!parsed || parsed->has_userinfo() || !parsed->has_port() || parsed->port_number() == 0 ||
+  if (!parsed || parsed->has_userinfo() || !parsed->has_port() || !in_range(parsed->port(), parsed->port_number()) ||
       parsed->encoded_host().empty()) {
     return std::string(what) + " " + quoted(text) + " is not host:port";
   }

@@ -19,6 +19,9 @@ struct target {
   std::uint16_t port = 443;
 };
 
+/// `https://host:port`, the port always there.
+[[nodiscard]] std::string to_string(const target& where);
+
 /// A request, checked and taken apart.
 struct parsed_request {
   target where{};

@@ -140,16 +140,15 @@ context_ptr make_server_context(const h2::server_options& opts) {
   return ctx;
 }
 
-void prepare_client(SSL* ssl, const tls_options& opts, const std::string& host) {
+bool prepare_client(SSL* ssl, const tls_options& opts, const std::string& host) {
   const auto& name = opts.server_name.empty() ? host : opts.server_name;
   if (is_address(name)) {
-    // No server name for addresses (RFC 6066, section 3), but the certificate must still name it.
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str());
-    return;
+    // No server name for addresses (RFC 6066, section 3), but the certificate must still name it; without a zone,
+    // which has a meaning on this machine only.
+    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.substr(0, name.find('%')).c_str()) == 1;
   }
-  SSL_set_tlsext_host_name(ssl, name.c_str());
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  SSL_set1_host(ssl, name.c_str());
+  return SSL_set_tlsext_host_name(ssl, name.c_str()) == 1 && SSL_set1_host(ssl, name.c_str()) == 1;
 }
 
 failure explain_handshake(SSL* ssl, error_code ec, const std::string& host) {

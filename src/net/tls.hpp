@@ -22,8 +22,8 @@ namespace asio = boost::asio;
 /// A server's context. Throws as above.
 [[nodiscard]] std::shared_ptr<asio::ssl::context> make_server_context(const h2::server_options& opts);
 
-/// Before the handshake: the name to send and to verify.
-void prepare_client(SSL* ssl, const tls_options& opts, const std::string& host);
+/// Before the handshake: the name to send and to verify. False if the name cannot be verified.
+[[nodiscard]] bool prepare_client(SSL* ssl, const tls_options& opts, const std::string& host);
 
 /// Why the handshake failed, in words.
 [[nodiscard]] failure explain_handshake(SSL* ssl, error_code ec, const std::string& host);

@@ -11,6 +11,7 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -75,7 +76,10 @@ class tls_transport final : public transport {
       : context_(std::move(context)), stream_(std::move(stream)) {}
 
   void async_read_some(asio::mutable_buffer to, io_handler handler) override {
-    stream_->async_read_some(to, std::move(handler));
+    stream_->async_read_some(to, [this, handler = std::move(handler)](error_code ec, std::size_t n) mutable {
+      if (ec && closing_) return drain(std::move(handler));
+      std::move(handler)(ec, n);
+    });
   }
   void async_write(asio::const_buffer from, io_handler handler) override {
     asio::async_write(*stream_, from, std::move(handler));
@@ -83,6 +87,7 @@ class tls_transport final : public transport {
   void shutdown(io_handler handler) override {
     // Pretending that the peer's close_notify is here ends the operation when ours is out. Many peers close only on
     // FIN, which can be sent then.
+    closing_ = true;
     auto* ssl = stream_->native_handle();
     SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
     stream_->async_shutdown([this, handler = std::move(handler)](error_code ec) mutable {
@@ -97,8 +102,20 @@ class tls_transport final : public transport {
   }
 
  private:
+  // Behind our close_notify the peer's bytes are of no use, but a socket that is closed before they are read answers
+  // with RST, and the peer loses what it has not read yet.
+  void drain(io_handler handler) {
+    stream_->next_layer().async_read_some(asio::buffer(dropped_),
+                                          [this, handler = std::move(handler)](error_code ec, std::size_t) mutable {
+                                            if (!ec) return drain(std::move(handler));
+                                            std::move(handler)(ec, 0);
+                                          });
+  }
+
   std::shared_ptr<asio::ssl::context> context_;
   std::unique_ptr<tls_stream> stream_;
+  std::array<char, 4096> dropped_{};
+  bool closing_ = false;
 };
 
 }  // namespace duplex::net
