@@ -161,7 +161,8 @@ bool session::submit_due_trailers() {
   const auto due = std::exchange(due_trailers_, {});
   for (const auto id : due) {
     auto* s = find(id);
-    if (!s || s->failed) continue;
+    // A fin that was due may have gone out as DATA, when the window opened before this.
+    if (!s || s->failed || s->local == progress::ended) continue;
     const auto trailing = s->out.take_trailers();
     if (trailing.empty() && s->out.has_trailers()) continue;  // taken before: they may become due in two ways
     name_values list;

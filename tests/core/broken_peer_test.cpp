@@ -1,0 +1,288 @@
+// A peer that breaks HTTP/2 ends the connection: GOAWAY with the code of the RFC, and protocol_error at every stream.
+
+#include "session_test.hpp"
+
+#include <ostream>
+#include <tuple>
+
+namespace duplex::test {
+namespace {
+
+using raw::end_headers;
+using raw::end_stream;
+using raw::frame;
+using raw::none;
+
+struct broken {
+  std::string name;
+  std::string code;
+  std::string frames;
+
+  friend void PrintTo(const broken& b, std::ostream* out) { *out << b.name; }
+};
+
+class broken_peer : public ::testing::TestWithParam<std::tuple<broken, std::size_t>> {
+ protected:
+  static const broken& what() { return std::get<0>(GetParam()); }
+  static std::size_t bytes_per_read() { return std::get<1>(GetParam()); }
+  static void expect_the_end(scripted_peer& p, std::int32_t id) {
+    EXPECT_THAT(p.heard(), Contains(StartsWith("GOAWAY " + what().code + " ")));
+    EXPECT_EQ(p.us.failure_of_connection(), "protocol_error peer connection " + what().code);
+    EXPECT_EQ(p.us.failure_of(id), "protocol_error peer connection " + what().code);
+    EXPECT_THAT(p.us.story(id), HasSubstr("protocol_error"));
+    EXPECT_EQ(p.us.count(kind::failed), 1U);
+    EXPECT_TRUE(p.us->finished()) << "the driver may close";
+    EXPECT_FALSE(p.us->accepts_streams());
+    p.us->lost(errc::connection_lost, "end of file");
+    p.us.release(id);
+    EXPECT_FALSE(p.us.knows(id));
+  }
+};
+
+std::string name_of_broken(const ::testing::TestParamInfo<broken_peer::ParamType>& info) {
+  return std::get<0>(info.param).name + "_" + read_size_name(std::get<1>(info.param));
+}
+
+std::string byte(char c, std::size_t count) { return std::string(count, c); }
+
+/// What neither side may say. Stream 1 is open, stream 99 is idle.
+auto from_either_side() {
+  using namespace raw;
+  return ::testing::Values(
+      broken{"4_2_a_frame_above_the_largest_size", "FRAME_SIZE_ERROR", data(1, byte('x', 16385))},
+      broken{"4_3_a_header_block_that_cannot_be_decompressed", "COMPRESSION_ERROR",
+             frame(type_headers, end_headers | end_stream, 1, "\xff\xff\xff\xff\xff\xff")},
+      broken{"5_1_data_on_an_idle_stream", "PROTOCOL_ERROR", data(99, "abc")},
+      broken{"5_1_reset_of_an_idle_stream", "PROTOCOL_ERROR", rst_stream(99, h2::code::cancel)},
+      broken{"5_1_window_update_of_an_idle_stream", "PROTOCOL_ERROR", window_update(99, 1)},
+      broken{"6_1_data_on_stream_0", "PROTOCOL_ERROR", data(0, "abc")},
+      broken{"6_1_more_padding_than_data", "PROTOCOL_ERROR", frame(type_data, padded, 1, byte('\x05', 1) + "abc")},
+      broken{"6_2_headers_on_stream_0", "PROTOCOL_ERROR", response(0)},
+      broken{"6_2_more_padding_than_headers", "PROTOCOL_ERROR",
+             frame(type_headers, padded | end_headers, 1, byte('\x50', 1) + block({{":status", "200"}}))},
+      broken{"6_4_a_reset_of_3_bytes", "FRAME_SIZE_ERROR", frame(type_rst_stream, none, 1, "abc")},
+      broken{"6_4_a_reset_of_stream_0", "PROTOCOL_ERROR", rst_stream(0, h2::code::cancel)},
+      broken{"6_5_settings_of_5_bytes", "FRAME_SIZE_ERROR", frame(type_settings, none, 0, "abcde")},
+      broken{"6_5_an_acknowledgement_with_settings", "FRAME_SIZE_ERROR",
+             frame(type_settings, ack, 0, u16(initial_window_size) + u32(1))},
+      broken{"6_5_settings_of_a_stream", "PROTOCOL_ERROR", frame(type_settings, none, 1, "")},
+      broken{"6_5_2_an_initial_window_of_2_to_the_31", "FLOW_CONTROL_ERROR",
+             settings({{initial_window_size, 0x80000000U}})},
+      broken{"6_5_2_a_frame_size_of_16383", "PROTOCOL_ERROR", settings({{max_frame_size, 16383}})},
+      broken{"6_5_2_a_frame_size_of_2_to_the_24", "PROTOCOL_ERROR", settings({{max_frame_size, 1U << 24U}})},
+      broken{"6_7_a_ping_of_7_bytes", "FRAME_SIZE_ERROR", ping("1234567")},
+      broken{"6_7_a_ping_of_a_stream", "PROTOCOL_ERROR", frame(type_ping, none, 1, "12345678")},
+      broken{"6_8_a_goaway_of_7_bytes", "FRAME_SIZE_ERROR", frame(type_goaway, none, 0, "1234567")},
+      broken{"6_8_a_goaway_of_a_stream", "PROTOCOL_ERROR", frame(type_goaway, none, 1, u32(0) + u32(0))},
+      broken{"6_9_a_window_update_of_3_bytes", "FRAME_SIZE_ERROR", frame(type_window_update, none, 0, "abc")},
+      broken{"6_9_a_window_update_by_0", "PROTOCOL_ERROR", window_update(0, 0)},
+      broken{"6_9_1_a_connection_window_above_2_to_the_31", "FLOW_CONTROL_ERROR", window_update(0, 0x7fffffff)},
+      broken{"6_10_a_continuation_of_nothing", "PROTOCOL_ERROR",
+             frame(type_continuation, end_headers, 1, block({{"a", "b"}}))},
+      broken{"6_10_a_frame_inside_a_header_block", "PROTOCOL_ERROR",
+             frame(type_headers, end_stream, 1, block({{"a", "b"}})) + ping("12345678")},
+      broken{"6_10_a_continuation_of_another_stream", "PROTOCOL_ERROR",
+             frame(type_headers, end_stream, 1, block({{"a", "b"}})) +
+                 frame(type_continuation, end_headers, 3, block({{"a", "b"}}))});
+}
+
+// Servers
+
+class broken_server : public broken_peer {};
+
+TEST_P(broken_server, ends_the_connection_with_its_code) {
+  scripted_peer p(role::client, bytes_per_read());
+  p.greet();
+  const auto id = p.open();
+  (void)p.heard();
+  p.say(what().frames);
+  expect_the_end(p, id);
+}
+
+TEST_P(broken_server, does_not_take_back_what_had_arrived) {
+  scripted_peer p(role::client, bytes_per_read());
+  p.greet();
+  const auto id = p.open();
+  const auto complete = p.open();
+  p.say(raw::response(complete) + raw::data(complete, "abc", end_stream) + what().frames);
+  EXPECT_EQ(p.us.story(complete), "response 200, data abc, done, closed");
+  EXPECT_THAT(p.us.story(id), HasSubstr("protocol_error"));
+}
+
+INSTANTIATE_TEST_SUITE_P(rfc9113, broken_server, ::testing::Combine(from_either_side(), read_sizes()), name_of_broken);
+INSTANTIATE_TEST_SUITE_P(
+    rfc9113_only, broken_server,
+    ::testing::Combine(::testing::Values(broken{"5_1_1_headers_of_an_idle_stream", "PROTOCOL_ERROR", raw::response(99)},
+                                         broken{"5_1_1_headers_of_an_even_stream", "PROTOCOL_ERROR", raw::response(2)},
+                                         broken{"8_1_data_before_the_response", "PROTOCOL_ERROR", raw::data(1, "abc")},
+                                         broken{"6_5_2_a_server_that_allows_push", "PROTOCOL_ERROR",
+                                                raw::settings({{raw::enable_push, 1}})},
+                                         broken{"6_6_a_push_that_was_not_allowed", "PROTOCOL_ERROR",
+                                                frame(raw::type_push_promise, end_headers, 1,
+                                                      raw::u32(2) + raw::block({{":method", "GET"},
+                                                                                {":scheme", "http"},
+                                                                                {":authority", "peer"},
+                                                                                {":path", "/"}}))}),
+                       read_sizes()),
+    name_of_broken);
+
+// Clients
+
+class broken_client : public broken_peer {};
+
+TEST_P(broken_client, ends_the_connection_with_its_code) {
+  scripted_peer p(role::server, bytes_per_read());
+  p.greet();
+  p.say(raw::request(1));
+  (void)p.heard();
+  p.say(what().frames);
+  expect_the_end(p, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(rfc9113, broken_client, ::testing::Combine(from_either_side(), read_sizes()), name_of_broken);
+INSTANTIATE_TEST_SUITE_P(rfc9113_only, broken_client,
+                         ::testing::Combine(::testing::Values(broken{"5_1_1_an_even_stream", "PROTOCOL_ERROR",
+                                                                     raw::request(2)},
+                                                              broken{"6_5_2_push_of_2", "PROTOCOL_ERROR",
+                                                                     raw::settings({{raw::enable_push, 2}})},
+                                                              broken{"6_6_a_push_by_a_client", "PROTOCOL_ERROR",
+                                                                     frame(raw::type_push_promise, end_headers, 1,
+                                                                           raw::u32(2) + raw::block({{"a", "b"}}))}),
+                                            read_sizes()),
+                         name_of_broken);
+
+// The beginning
+
+class first_frame : public session_test {};
+INSTANTIATE_TEST_SUITE_P(bytes_per_read, first_frame, read_sizes(), name_of_read_size);
+
+TEST_P(first_frame, rfc9113_3_4_of_a_server_is_settings) {
+  scripted_peer p(role::client, GetParam());
+  const auto id = p.open();
+  p.say(raw::ping("12345678"));
+  EXPECT_THAT(p.heard(), Contains(StartsWith("GOAWAY PROTOCOL_ERROR")));
+  EXPECT_EQ(p.us.failure_of(id), "protocol_error peer connection PROTOCOL_ERROR");
+}
+
+TEST_P(first_frame, rfc9113_3_4_of_a_client_is_settings) {
+  scripted_peer p(role::server, GetParam());
+  p.say(std::string(raw::preface) + raw::request(1));
+  EXPECT_THAT(p.heard(), Contains(StartsWith("GOAWAY PROTOCOL_ERROR")));
+  EXPECT_EQ(p.us.failure_of_connection(), "protocol_error peer connection PROTOCOL_ERROR");
+  EXPECT_THAT(p.us.requests(), IsEmpty());
+}
+
+// Errors of one stream
+
+class broken_stream : public session_test {};
+INSTANTIATE_TEST_SUITE_P(bytes_per_read, broken_stream, read_sizes(), name_of_read_size);
+
+TEST_P(broken_stream, rfc9113_6_9_1_a_stream_window_above_2_to_the_31_fails_the_stream_alone) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  const auto other = p.open();
+  (void)p.heard();
+  p.say(raw::window_update(id, 0x7fffffff));
+  EXPECT_THAT(p.heard(), ElementsAre("RST_STREAM 1 FLOW_CONTROL_ERROR"));
+  EXPECT_EQ(p.us.failure_of(id), "protocol_error peer stream FLOW_CONTROL_ERROR");
+  EXPECT_EQ(p.us.story(id), "protocol_error");
+  p.say(raw::response(other, end_stream));
+  EXPECT_EQ(p.us.story(other), "response 200, done, closed");
+}
+
+// The RFC wants a connection error here (section 6.9.2); the engine resets the streams whose windows overflow.
+TEST_P(broken_stream, an_initial_window_that_takes_a_stream_above_2_to_the_31_fails_the_stream) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  p.say(raw::window_update(id, 0x7fffffff - 65535) + raw::settings({{raw::initial_window_size, 65536}}));
+  EXPECT_THAT(p.heard(), Contains("RST_STREAM 1 FLOW_CONTROL_ERROR"));
+  EXPECT_EQ(p.us.story(id), "protocol_error");
+}
+
+TEST_P(broken_stream, rfc9113_6_9_a_window_update_by_0_is_a_protocol_error) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  (void)p.heard();
+  p.say(raw::window_update(id, 0));
+  EXPECT_THAT(p.heard(), Contains(HasSubstr("PROTOCOL_ERROR")));
+  EXPECT_EQ(name(p.us.stream(id).failed->code), "protocol_error");
+}
+
+TEST_P(broken_stream, rfc9113_5_1_data_after_the_end_is_stream_closed) {
+  scripted_peer p(role::server, GetParam());
+  p.greet();
+  p.say(raw::request(1) + raw::data(1, "abc", end_stream));
+  (void)p.heard();
+  p.say(raw::data(1, "more"));
+  EXPECT_THAT(p.heard(), Contains(HasSubstr("STREAM_CLOSED")));
+  EXPECT_EQ(p.us.story(1), "data abc, done, closed") << "what was complete stays complete";
+  EXPECT_EQ(name(p.us.respond(1)), "protocol_error");
+}
+
+// The RFC wants a connection error here (section 5.1.1); the engine ignores the stream.
+TEST_P(broken_stream, a_stream_below_the_last_one_is_not_opened) {
+  scripted_peer p(role::server, GetParam());
+  p.greet();
+  p.say(raw::request(7) + raw::request(5) + raw::data(5, "abc"));
+  EXPECT_THAT(p.us.requests(), ElementsAre(7));
+  EXPECT_FALSE(p.us.knows(5));
+}
+
+// What is to be ignored
+
+class odd_peer : public session_test {};
+INSTANTIATE_TEST_SUITE_P(bytes_per_read, odd_peer, read_sizes(), name_of_read_size);
+
+TEST_P(odd_peer, rfc9113_5_5_unknown_frames_and_settings_are_ignored) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  (void)p.heard();
+  for (std::uint8_t type = 0xa; type < 0x14; ++type) {
+    p.say(frame(type, 0xff, 0, "whatever") + frame(type, 0xff, id, "") + frame(type, 0, 99, byte('x', 100)));
+  }
+  p.say(raw::settings({{0xabcd, 1}}));
+  p.say(raw::response(id, end_stream));
+  EXPECT_EQ(p.us.story(id), "response 200, done, closed");
+  EXPECT_THAT(p.heard(), ElementsAre("SETTINGS ack"));
+}
+
+TEST_P(odd_peer, rfc9113_5_3_2_priority_is_ignored) {
+  scripted_peer p(role::server, GetParam());
+  p.greet();
+  p.say(frame(raw::type_priority, none, 9, raw::u32(3) + "x") + raw::request(1, end_stream));
+  EXPECT_THAT(p.us.requests(), ElementsAre(1));
+  EXPECT_EQ(p.us.failure_of_connection(), "none");
+}
+
+TEST_P(odd_peer, rfc9113_5_1_late_frames_of_a_stream_that_we_reset_are_ignored) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  p.us.reset(id, h2::code::cancel);
+  p.us.release(id);
+  (void)p.heard();
+  p.say(raw::response(id) + raw::data(id, "abc") + raw::window_update(id, 5) +
+        raw::headers(id, {{"a", "b"}}, end_stream));
+  EXPECT_THAT(p.heard(), IsEmpty());
+  EXPECT_EQ(p.us.failure_of_connection(), "none");
+  const auto next = p.open();
+  p.say(raw::response(next, end_stream));
+  EXPECT_EQ(p.us.story(next), "response 200, done, closed");
+}
+
+TEST_P(odd_peer, rfc9113_4_1_reserved_bits_and_undefined_flags_are_ignored) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  p.say(frame(raw::type_headers, end_headers | 0x80 | 0x40, static_cast<std::int32_t>(0x80000001U),
+              raw::block({{":status", "200"}})));
+  p.say(frame(raw::type_data, end_stream | 0x80, id, "abc"));
+  EXPECT_EQ(p.us.story(id), "response 200, data abc, done, closed");
+}
+
+}  // namespace
+}  // namespace duplex::test
