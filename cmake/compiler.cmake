@@ -18,7 +18,7 @@ if(DUPLEX_WERROR)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # False positives of GCC 12: on std::string (GCC bug 105651), and on Asio's coroutine frames.
-  add_compile_options(-Wno-restrict -Wno-mismatched-new-delete)
+  add_compile_options(-Wno-restrict -Wno-array-bounds -Wno-mismatched-new-delete)
 endif()
 
 if(DUPLEX_SANITIZE)
