@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 
 namespace duplex::test {
@@ -25,9 +26,9 @@ using kind = core::event::kind;
 /// The parameter is the number of bytes in a read.
 class session_test : public ::testing::TestWithParam<std::size_t> {};
 
-inline auto read_sizes() {
-  return ::testing::Values(std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{8}, std::size_t{9}, whole);
-}
+inline constexpr std::array<std::size_t, 6> every_read_size{1, 2, 3, 8, 9, whole};
+
+inline auto read_sizes() { return ::testing::ValuesIn(every_read_size); }
 
 inline std::string read_size_name(std::size_t size) { return size == whole ? "whole" : std::to_string(size); }
 
