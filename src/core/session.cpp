@@ -269,9 +269,10 @@ error_code session::send(std::int32_t id, op_id op, const std::vector<std::strin
 
   const bool lent_before = s->out.lends();
   s->out.push(op, parts, end, how);
-  if (end && s->out.bytes() == 0 && s->local == progress::body && !has_window(id)) {
+  if (config_.role == role::server && end && s->out.bytes() == 0 && !has_window(id)) {
     // The engine frames DATA only within a window, even when it is empty. Trailers without a field end the stream as
-    // well, and a peer that grants window only after the end is not waited for.
+    // well, and a client that grants window only after the end is not waited for. Not from a client: gRPC's servers
+    // take a second HEADERS for a broken stream id.
     s->out.read(nullptr, 0);
     complete_sends(*s);
     due_trailers_.push_back(id);
@@ -488,7 +489,7 @@ void session::goaway(std::uint32_t http2_code, std::string_view debug_data) {
 }
 
 bool session::accepts_streams() const noexcept {
-  return !dead_ && !failed_ && nghttp2_session_check_request_allowed(engine_.get()) != 0;
+  return !dead_ && !failed_ && !draining_ && nghttp2_session_check_request_allowed(engine_.get()) != 0;
 }
 
 }  // namespace duplex::core

@@ -240,8 +240,9 @@ void stream::start_send(const handle_ptr& handle, parts pieces, bool end, send_h
 
 void stream::start_send_trailers(const handle_ptr& handle, fields list, send_handler handler) {
   if (state_of(handle) && core::check_fields(list)) return refuse(handle, std::move(handler), errc::invalid_argument);
-  start(handle, std::move(handler),
-        [list = std::move(list)](auto& state, auto op, auto done) { state.send_trailers(op, list, std::move(done)); });
+  start(handle, std::move(handler), [list = std::move(list)](auto& state, auto op, auto done) {
+    state.send_trailers(op, list, true, std::move(done));
+  });
 }
 
 void stream::start_send_response(const handle_ptr& handle, response head, bool end, send_handler handler) {
@@ -278,8 +279,13 @@ void stream::send(std::string_view bytes, fin_t) { send_parts({bytes}, true); }
 void stream::send(std::string_view bytes, fin_t, error_code& ec) { send_parts({bytes}, true, ec); }
 
 void stream::send_trailers(fields list, error_code& ec) {
-  wait_for_send(handle_, ec,
-                [&](auto waker) { start_send_trailers(handle_, std::move(list), send_handler(std::move(waker))); });
+  wait_for_send(handle_, ec, [&](auto waker) {
+    send_handler handler(std::move(waker));
+    if (core::check_fields(list)) return refuse(handle_, std::move(handler), errc::invalid_argument);
+    start(handle_, std::move(handler), [list = std::move(list)](auto& state, auto op, auto done) {
+      state.send_trailers(op, list, false, std::move(done));
+    });
+  });
 }
 
 void stream::send_trailers(fields list) {

@@ -132,8 +132,10 @@ void stream_state::send(core::op_id op, const std::vector<std::string_view>& par
   start_send(op, session().send(id_, op, parts, end, how, connection::now()), std::move(done));
 }
 
-void stream_state::send_trailers(core::op_id op, const fields& list, send_completion done) {
-  start_send(op, session().send_trailers(id_, op, list, connection::now()), std::move(done));
+void stream_state::send_trailers(core::op_id op, const fields& list, bool framed, send_completion done) {
+  const auto ec = session().send_trailers(id_, op, list, connection::now());
+  if (framed || ec) return start_send(op, ec, std::move(done));
+  connection_->ready().add([done = std::move(done)]() mutable { done({}); });
 }
 
 void stream_state::respond(core::op_id op, const response& head, bool end, send_completion done) {

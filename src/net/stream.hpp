@@ -37,7 +37,8 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   std::optional<message> try_recv(error_code& ec);
   void send(core::op_id op, const std::vector<std::string_view>& parts, bool end, core::outbox::kind how,
             send_completion done);
-  void send_trailers(core::op_id op, const fields& list, send_completion done);
+  /// `framed`: completes when they were framed, otherwise when they are queued, as a buffered send.
+  void send_trailers(core::op_id op, const fields& list, bool framed, send_completion done);
   void respond(core::op_id op, const response& head, bool end, send_completion done);
   void inform(core::op_id op, const informational& head, send_completion done);
   void set_active(active mode, active_handler handler);

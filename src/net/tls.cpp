@@ -163,10 +163,12 @@ failure explain_handshake(SSL* ssl, error_code ec, const std::string& host) {
     why.code = errc::certificate_invalid;
     why.origin = origin::local;
     why.message = "the certificate of " + host + " is not valid: " + X509_verify_cert_error_string(verdict);
-    const x509_ptr cert(SSL_get1_peer_certificate(ssl));
-    if (cert) {
-      why.message += "; subject " + name_of(X509_get_subject_name(cert.get())) + ", issuer " +
-                     name_of(X509_get_issuer_name(cert.get()));
+    // The peer's certificate is the session's only once it was found valid; the chain is there before.
+    const auto* chain = SSL_get_peer_cert_chain(ssl);
+    if (chain && sk_X509_num(chain) > 0) {
+      const auto* cert = sk_X509_value(chain, 0);
+      why.message +=
+          "; subject " + name_of(X509_get_subject_name(cert)) + ", issuer " + name_of(X509_get_issuer_name(cert));
     }
   } else if (reason == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL) {
     why.code = errc::protocol_not_negotiated;

@@ -1,0 +1,189 @@
+// A client's and a server's connection that drive one stream between them, without a socket.
+
+#include "conversation.hpp"
+#include "frames.hpp"
+
+#include <optional>
+#include <stdexcept>
+
+namespace duplex::test {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+void expect_all_went_well(const conversation& c) {
+  EXPECT_EQ(c.client.messages, client_messages());
+  EXPECT_EQ(c.client.body, whole_body());
+  EXPECT_THAT(c.client.sends, Each("ok"));
+  EXPECT_EQ(c.client.sends.size(), spoken().size());
+  EXPECT_EQ(c.client.closing, "ok");
+  EXPECT_EQ(c.server.messages, server_messages());
+  EXPECT_EQ(c.server.body, whole_body());
+  EXPECT_THAT(c.server.sends, Each("ok"));
+  EXPECT_TRUE(c.let_go) << "a connection is still there";
+}
+
+TEST(connection, carries_the_whole_life_of_a_stream) { expect_all_went_well(hold(conversing())); }
+
+TEST(connection, gives_the_same_result_whatever_a_read_brings) {
+  for (const std::size_t size : {1U, 2U, 3U, 8U, 9U}) {
+    SCOPED_TRACE(size);
+    auto opts = conversing();
+    opts.client_fault.bytes_per_read = size;
+    opts.server_fault.bytes_per_read = size;
+    expect_all_went_well(hold(opts));
+  }
+}
+
+TEST(connection, without_a_handle_says_goaway_and_closes) {
+  memory_link link({});
+  {
+    const auto s = link.open_and_start();
+    settle(link.io);
+  }
+  std::weak_ptr<net::connection> client = link.client;
+  link.client.reset();
+  EXPECT_TRUE(run_until(link.io, [&] { return client.expired(); }));
+  const auto said = frame_names(link.client_log->written());
+  ASSERT_GE(said.size(), 2U);
+  EXPECT_THAT(said, ::testing::IsSupersetOf({"RST_STREAM", "GOAWAY"}));
+  EXPECT_TRUE(link.client_log->shut_down) << "the end is said before the transport goes";
+}
+
+TEST(connection, of_a_finished_stream_closes_without_a_reset) {
+  memory_link link({}, [](const request&, h2::stream s) {
+    s.async_send_response({204, {}}, h2::fin, [s](error_code) {});
+  });
+  std::vector<std::string> heard;
+  {
+    auto s = link.open_and_start();
+    s.async_send("", h2::fin, [](error_code ec) { EXPECT_EQ(name(ec), "ok"); });
+    s.set_active(active::on,
+                 [&](error_code ec, const message& m) { heard.push_back(ec ? name(ec) : std::to_string(m.index())); });
+    EXPECT_TRUE(run_until(link.io, [&] { return heard.size() == 2; }));
+  }
+  settle(link.io);
+  const auto said = frame_names(link.client_log->written());
+  EXPECT_THAT(said, ::testing::Not(::testing::Contains("RST_STREAM")));
+  EXPECT_EQ(said.back(), "GOAWAY");
+}
+
+TEST(connection, close_ends_what_waits_with_canceled) {
+  memory_link link({});
+  auto s = link.open_and_start();
+  settle(link.io);
+  std::optional<error_code> received;
+  std::optional<error_code> closed;
+  s.async_recv([&](error_code ec, const message&) { received = ec; });
+  s.async_close([&](error_code ec) { closed = ec; });
+  EXPECT_FALSE(received || closed) << "completed inside the call";
+  EXPECT_TRUE(run_until(link.io, [&] { return received && closed; }));
+  EXPECT_EQ(name(*received), "canceled");
+  EXPECT_EQ(name(*closed), "ok");
+}
+
+TEST(connection, fails_all_its_streams_when_it_fails) {
+  memory_link link({});
+  auto first = link.open();
+  auto second = link.open();
+  link.start();
+  std::vector<std::string> told;
+  for (auto* s : {&first, &second}) {
+    s->async_recv([&](error_code ec, const message&) { told.push_back(name(ec)); });
+  }
+  settle(link.io);
+  EXPECT_TRUE(told.empty());
+  link.server->submit([s = link.server] { s->goaway(static_cast<std::uint32_t>(h2::code::internal_error), "broken"); });
+  EXPECT_TRUE(run_until(link.io, [&] { return told.size() == 2; }));
+  EXPECT_THAT(told, Each("goaway"));
+  const auto why = first.failure();
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->scope, scope::connection);
+  EXPECT_EQ(why->origin, origin::peer);
+  EXPECT_EQ(why->debug_data, "broken");
+  EXPECT_EQ(name(link.client->why_failed().value().code), "goaway");
+}
+
+TEST(connection, takes_no_stream_once_it_is_closing) {
+  memory_link link({});
+  auto s = link.open_and_start();
+  settle(link.io);
+  link.client->submit([c = link.client] { c->close(); });
+  settle(link.io);
+  EXPECT_FALSE(link.open());
+}
+
+TEST(connection, answers_a_ping_and_fails_those_that_wait_when_it_ends) {
+  memory_link link({});
+  auto s = link.open_and_start();
+  std::vector<std::string> told;
+  const auto ping = [&] {
+    s.connection().async_ping([&](error_code ec, std::chrono::microseconds) { told.push_back(name(ec)); });
+  };
+  ping();
+  EXPECT_TRUE(run_until(link.io, [&] { return told.size() == 1; }));
+  ping();
+  link.client->submit([c = link.client] { c->close(); });
+  EXPECT_TRUE(run_until(link.io, [&] { return told.size() == 2; }));
+  ping();
+  EXPECT_TRUE(run_until(link.io, [&] { return told.size() == 3; }));
+  EXPECT_EQ(told[0], "ok");
+  EXPECT_EQ(told[2], "closed");
+}
+
+TEST(connection, goes_on_after_a_handler_has_thrown) {
+  memory_link link({}, [](const request&, h2::stream s) {
+    s.async_send_response({200, {}}, [s](error_code) mutable { s.async_send("x", h2::fin, [s](error_code) {}); });
+  });
+  auto s = link.open_and_start();
+  int calls = 0;
+  // Three completions of one turn; the first throws out of run().
+  s.async_send("a", [&](error_code) {
+    ++calls;
+    throw std::runtime_error("of the user");
+  });
+  s.async_send("b", [&](error_code) { ++calls; });
+  s.async_send("c", [&](error_code) { ++calls; });
+  EXPECT_THROW((void)run_until_idle(link.io), std::runtime_error);
+  EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(run_until(link.io, [&] { return calls == 3; })) << "the rest waits for an event that may never come";
+
+  std::optional<message> head;
+  s.async_recv([&](error_code, message m) { head = std::move(m); });
+  EXPECT_TRUE(run_until(link.io, [&] { return head.has_value(); }));
+}
+
+TEST(connection, says_the_status_line_of_a_peer_of_http1_however_it_arrives) {
+  for (const std::size_t size : {1U, 2U, 3U, 8U, 9U, 100U}) {
+    SCOPED_TRACE(size);
+    asio::io_context io;
+    const net::strand strand(io.get_executor());
+    auto [near, far] = net::make_memory_pair(strand);
+    core::session_config config;
+    config.defaults.close_timeout = 2ms;
+    const auto client = std::make_shared<net::connection>(
+        strand,
+        std::make_unique<faulty_transport>(strand, std::move(near), std::make_shared<wire_log>(),
+                                           fault_plan{.bytes_per_read = size}),
+        std::move(config), h2::connection_info{}, std::string());
+    auto state = client->open_stream({"POST", "http", "peer", "/", {}, {}}, {}, true);
+    h2::stream s(std::make_shared<net::stream_handle>(std::move(state)));
+    client->start();
+    std::optional<error_code> told;
+    s.async_recv([&](error_code ec, const message&) { told = ec; });
+    far->async_write(asio::buffer(std::string_view("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")),
+                     [](error_code, std::size_t) {});
+    EXPECT_TRUE(run_until(io, [&] { return told.has_value(); }));
+    EXPECT_EQ(name(told.value()), "protocol_not_negotiated");
+    EXPECT_THAT(s.failure().value().message, HasSubstr("\"HTTP/1.1 400 Bad Request\""));
+    far.reset();
+    s = {};
+    settle(io);
+    EXPECT_TRUE(run_until_idle(io));
+  }
+}
+
+}  // namespace
+}  // namespace duplex::test
