@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t pull_size = 65536;
 constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
 constexpr std::string_view http1 = "HTTP/";
+constexpr std::size_t longest_status_line = 256;
 constexpr std::size_t preface_size = 24;  // RFC 9113, section 3.4
 
 std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
@@ -84,12 +85,9 @@ void session::feed(std::string_view bytes) {
     const auto begin = std::string_view(preface_).substr(0, http1.size());
     if (begin.size() < http1.size() && http1.starts_with(begin)) return;
     if (begin == http1) {
-      failure why;
-      why.code = errc::protocol_not_negotiated;
-      why.message = "the peer answered with HTTP/1.x: " + quoted(preface_.substr(0, preface_.find_first_of("\r\n")));
-      why.origin = origin::peer;
-      dead_ = true;
-      return fail_connection(std::move(why));
+      // The whole line says more than its beginning.
+      if (preface_.find('\n') == std::string::npos && preface_.size() < longest_status_line) return;
+      return fail_http1();
     }
     preface_checked_ = true;
     return feed_engine(std::exchange(preface_, {}));
@@ -97,6 +95,15 @@ void session::feed(std::string_view bytes) {
   preface_checked_ = preface_.size() >= preface_size;
   feed_engine(bytes);
   preface_.resize(std::min(preface_.size(), preface_size));
+}
+
+void session::fail_http1() {
+  failure why;
+  why.code = errc::protocol_not_negotiated;
+  why.message = "the peer answered with HTTP/1.x: " + quoted(preface_.substr(0, preface_.find_first_of("\r\n")));
+  why.origin = origin::peer;
+  dead_ = true;
+  fail_connection(std::move(why));
 }
 
 void session::feed_engine(std::string_view bytes) {
@@ -438,6 +445,7 @@ void session::fail_connection(failure why) {
 
 void session::lost(error_code why, std::string message) {
   if (dead_ && failed_) return;
+  if (config_.role == role::client && preface_.starts_with(http1)) fail_http1();
   const bool orderly =
       (goaway_.received || terminated_by_us_ || nghttp2_session_want_read(engine_.get()) == 0) && active_ == 0;
   failure f;

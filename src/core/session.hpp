@@ -171,6 +171,7 @@ class session {
   void watch_stall(const stream& s, time_point now);
   void clear_send_deadlines(const stream& s);
   void feed_engine(std::string_view bytes);
+  void fail_http1();
   void return_credit(stream& s, std::size_t bytes);
   bool apply_recorded();
   bool submit_due_trailers();
