@@ -222,6 +222,36 @@ TEST(blocking_send, that_waits_is_released_when_the_peer_resets) {
   EXPECT_EQ(get(std::move(third)), "stream_reset");
 }
 
+TEST(blocking_send, of_trailers_queues_behind_buffered_data_and_does_not_wait_for_the_peer) {
+  both_ends ends(bounded(), small_windows());
+  fence(ends);
+  const auto sent = pattern(5 * window);
+  ends.client.send(sent);
+  ends.client.send_trailers({{"a", "b"}});  // on the thread that is to read only afterwards
+  EXPECT_THAT(transcript(ends.remote), ElementsAre("data " + sent, "trailers a=b", "done"));
+}
+
+TEST(blocking_send, of_trailers_that_never_get_their_turn_times_out_and_the_stream_says_so) {
+  auto opts = bounded();
+  opts.send_timeout = short_time;
+  both_ends ends(opts, small_windows());
+  fence(ends);
+  ends.client.send(pattern(5 * window));
+  ends.client.send_trailers({{"a", "b"}});
+  EXPECT_EQ(recv_error(ends.client), "timeout");
+  EXPECT_THAT(transcript(ends.remote), ElementsAre("data " + pattern(window), "error stream_reset"));
+}
+
+TEST(blocking_send, of_fin_that_never_gets_its_turn_times_out_and_the_stream_says_so) {
+  auto opts = bounded();
+  opts.send_timeout = short_time;
+  both_ends ends(opts, small_windows());
+  fence(ends);
+  ends.client.send(pattern(5 * window), fin);
+  EXPECT_EQ(recv_error(ends.client), "timeout");
+  EXPECT_THAT(transcript(ends.remote), ElementsAre("data " + pattern(window), "error stream_reset"));
+}
+
 TEST(blocking_send, and_async_send_mix_in_order) {
   both_ends ends(bounded(), small_windows());
   fence(ends);
