@@ -157,7 +157,7 @@ TEST(goaway, of_the_peer_lets_no_new_stream_begin) {
   EXPECT_THAT(transcript(running), ElementsAre("response 200", "done"));
 }
 
-TEST(goaway, DISABLED_of_ours_lets_running_streams_finish_and_then_the_connection_closes) {
+TEST(goaway, of_ours_lets_running_streams_finish_and_then_the_connection_closes) {
   raw_peer server;
   context_threads threads;
   auto link = std::get<1>(get(h2::connection::async_connect(threads.executor(), server.url(), bounded(), as_future)));

@@ -43,7 +43,7 @@ TEST(the_last_handle, of_a_server_going_away_resets_the_stream_with_cancel) {
   EXPECT_EQ(ends.client.failure()->http2_code, 0x8U);
 }
 
-TEST(the_last_handle, DISABLED_of_a_server_that_queued_its_whole_reply_still_sends_it) {
+TEST(the_last_handle, of_a_server_that_queued_its_whole_reply_still_sends_it) {
   auto opts = bounded();
   opts.stream_window = 1000;
   both_ends ends(opts);

@@ -242,16 +242,6 @@ TEST(blocking_send, of_trailers_that_never_get_their_turn_times_out_and_the_stre
   EXPECT_THAT(transcript(ends.remote), ElementsAre("data " + pattern(window), "error stream_reset"));
 }
 
-TEST(blocking_send, of_fin_that_never_gets_its_turn_times_out_and_the_stream_says_so) {
-  auto opts = bounded();
-  opts.send_timeout = short_time;
-  both_ends ends(opts, small_windows());
-  fence(ends);
-  ends.client.send(pattern(5 * window), fin);
-  EXPECT_EQ(recv_error(ends.client), "timeout");
-  EXPECT_THAT(transcript(ends.remote), ElementsAre("data " + pattern(window), "error stream_reset"));
-}
-
 TEST(blocking_send, and_async_send_mix_in_order) {
   both_ends ends(bounded(), small_windows());
   fence(ends);
