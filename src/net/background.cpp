@@ -5,6 +5,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <openssl/ssl.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -62,6 +64,8 @@ class background {
 }  // namespace
 
 asio::any_io_executor background_executor() {
+  // OpenSSL cleans up at exit, before what was there before it: our thread, which may be using it.
+  OPENSSL_init_ssl(0, nullptr);
   static background instance;
   return context().get_executor();
 }
