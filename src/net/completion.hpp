@@ -30,7 +30,8 @@ class completion {
   completion(handler_type handler, const asio::any_completion_executor& home)
       : handler_(std::move(handler)), executor_(asio::get_associated_executor(handler_, home)) {
     at_home_ = executor_ == home;
-    // Its own context must not run out of work while the operation is pending.
+    // Its own context must not run out of work while the operation is pending, nor before we let go of it: a context
+    // whose `run` has returned may be destroyed.
     if (!at_home_) executor_ = asio::prefer(executor_, asio::execution::outstanding_work.tracked);
   }
 
