@@ -142,9 +142,12 @@ void connection::turn() {
   {
     guard inside(*this);
     do {
+      // All that is there comes first, and what it leads to: then it leaves in one write.
+      do {
+        route_events();
+        ready_.run();
+      } while (session_.has_events() || !ready_.empty());
       again_ = false;
-      route_events();
-      ready_.run();
       flush();
       report_frames();
     } while (again_ || session_.has_events() || !ready_.empty());
@@ -188,7 +191,7 @@ void connection::route(const core::event& e) {
     auto state = add_stream(e.stream, options_, false);
     ready_.add([self = shared_from_this(), head = std::move(s->head),
                 handle = std::make_shared<stream_handle>(std::move(state))]() mutable {
-      self->on_request_(std::move(head), h2::stream(std::move(handle)));
+      if (self->on_request_) self->on_request_(std::move(head), h2::stream(std::move(handle)));
     });
     return;
   }
@@ -284,6 +287,7 @@ void connection::shut() {
   }
   fail_pings();
   turn();
+  on_request_ = nullptr;  // it may own streams, which own this
 }
 
 // The context is being destroyed: handlers are dropped, not called.
@@ -291,6 +295,7 @@ void connection::abandon() noexcept {
   phase_ = phase::closed;
   pings_.clear();
   close_waiters_.clear();
+  const auto on_request = std::exchange(on_request_, nullptr);
   ready_.clear();
   const auto streams = std::exchange(streams_, {});
   for (const auto& [id, state] : streams) state->drop_operations();

@@ -6,6 +6,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include <mutex>
+#include <vector>
+
 namespace duplex::test {
 namespace {
 
@@ -185,7 +188,6 @@ TEST(a_context_that_is_destroyed, lets_go_of_callbacks_that_wait) {
   auto sentinel = std::make_shared<std::string>(pattern(std::size_t{4} << 20));
   const std::weak_ptr<std::string> watch = sentinel;
   bool called = false;
-  h2::stream survivor;
   {
     asio::io_context io;
     h2::stream s;
@@ -197,11 +199,9 @@ TEST(a_context_that_is_destroyed, lets_go_of_callbacks_that_wait) {
     s.async_send_trailers({{"a", "b"}}, [own = s, sentinel, &called](error_code) { called = true; });
     s.connection().async_ping([own = s, sentinel, &called](error_code, auto) { called = true; });
     sentinel.reset();
-    survivor = s;
   }
   EXPECT_FALSE(called);
   EXPECT_TRUE(watch.expired());
-  survivor = {};
 }
 
 TEST(a_context_that_is_destroyed, lets_go_of_what_waits_after_it_has_run) {
@@ -301,20 +301,44 @@ TEST(a_context_that_is_destroyed, lets_go_of_a_server_with_streams_that_wait) {
   EXPECT_EQ(recv_error(client), "connection_lost");
 }
 
-TEST(a_context_that_is_destroyed, leaves_handles_that_can_be_asked_and_dropped) {
-  peer server;
-  h2::stream s;
-  h2::connection link;
+// What a handler keeps of the streams it is given is often what it belongs to.
+struct application {
+  std::mutex mutex;
+  std::vector<h2::stream> streams;
+};
+
+TEST(a_context_that_is_destroyed, lets_go_of_a_request_handler_that_owns_its_streams) {
+  auto app = std::make_shared<application>();
+  const std::weak_ptr<application> watch = app;
   {
     asio::io_context io;
-    h2::async_open(io.get_executor(), {.url = server.url()}, bounded(),
-                   [&](error_code, h2::stream opened) { s = std::move(opened); });
-    ASSERT_TRUE(run_until(io, [&] { return static_cast<bool>(s); }));
-    link = s.connection();
+    h2::server server(io.get_executor(), cleartext(), [app](const request&, h2::stream s) {
+      const std::lock_guard lock(app->mutex);
+      app->streams.push_back(std::move(s));
+    });
+    auto client = std::async(std::launch::async, [&] { return h2::open({.url = server.url()}, bounded()); });
+    ASSERT_TRUE(run_until(io, [&] { return !app->streams.empty(); }));
+    app.reset();
+    get(std::move(client));
   }
-  EXPECT_EQ(s.id(), 1);
-  EXPECT_FALSE(link.info().peer.empty());
-  static_cast<void>(s.failure());
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST(a_connection, that_is_over_lets_go_of_a_request_handler_that_owns_its_streams) {
+  asio::io_context io;
+  auto app = std::make_shared<application>();
+  const std::weak_ptr<application> watch = app;
+  {
+    h2::server server(io.get_executor(), cleartext(), [app](const request&, h2::stream s) {
+      const std::lock_guard lock(app->mutex);
+      app->streams.push_back(std::move(s));
+    });
+    auto client = std::async(std::launch::async, [&] { return h2::open({.url = server.url()}, bounded()); });
+    ASSERT_TRUE(run_until(io, [&] { return !app->streams.empty(); }));
+    app.reset();
+    client.get().close();
+  }
+  EXPECT_TRUE(run_until(io, [&] { return watch.expired(); }));
 }
 
 TEST(a_server_that_is_destroyed, closes_its_connections) {

@@ -52,6 +52,11 @@ bool raw_peer::called() {
   return !ec;
 }
 
+void raw_peer::accept() {
+  acceptor_.accept(socket_);
+  socket_.set_option(asio::ip::tcp::no_delay(true));  // or a close may lose what was written last
+}
+
 void raw_peer::accept_http2() {
   accept();
   read_until("PRI * HTTP/2.0");

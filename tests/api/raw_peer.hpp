@@ -36,7 +36,7 @@ class raw_peer {
   [[nodiscard]] bool called();
   /// Accepts, reads the client's first bytes and answers with SETTINGS.
   void accept_http2();
-  void accept() { acceptor_.accept(socket_); }
+  void accept();
   void write(std::string_view bytes);
   /// Reads until `wanted` was there; what was read since the beginning.
   const std::string& read_until(std::string_view wanted);

@@ -135,10 +135,19 @@ peer::peer(h2::server_options opts)
     : service_(
           [q = queue_](request head, h2::stream s) {
             const std::lock_guard lock(q->mutex);
+            if (q->closed) return;
             q->list.push_back({std::move(head), std::move(s)});
             q->arrived.notify_one();
           },
           std::move(opts)) {}
+
+// No stream may be left when the context goes.
+peer::~peer() {
+  std::deque<accepted> rest;
+  const std::lock_guard lock(queue_->mutex);
+  queue_->closed = true;
+  rest.swap(queue_->list);
+}
 
 accepted peer::accept() {
   std::unique_lock lock(queue_->mutex);

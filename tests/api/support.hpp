@@ -162,6 +162,9 @@ struct accepted {
 class peer {
  public:
   explicit peer(h2::server_options opts = cleartext());
+  peer(const peer&) = delete;
+  peer& operator=(const peer&) = delete;
+  ~peer();
 
   /// The next request.
   [[nodiscard]] accepted accept();
@@ -174,6 +177,7 @@ class peer {
     std::mutex mutex;
     std::condition_variable arrived;
     std::deque<accepted> list;
+    bool closed = false;
   };
   std::shared_ptr<queue> queue_ = std::make_shared<queue>();
   service service_;

@@ -74,6 +74,7 @@ class tcp_peer {
       auto [ec, socket] = co_await acceptor_.async_accept(as_value);
       if (ec) co_return;
       ++accepted;
+      socket.set_option(tcp::no_delay(true));  // or a close may lose what was written last
       spawn(io_, serve(std::move(socket)));
     }
   }

@@ -64,10 +64,10 @@ TEST(stranger_to_a_client, that_hangs_up_inside_a_status_line_is_a_lost_connecti
 
 // To a server
 
-class stranger_to_a_server : public ::testing::TestWithParam<bool> {
+class stranger : public ::testing::Test {
  protected:
-  stranger_to_a_server() {
-    opts_.cleartext = GetParam();
+  explicit stranger(bool cleartext) {
+    opts_.cleartext = cleartext;
     if (!opts_.cleartext) {
       opts_.certificate_pem = cert_.certificate_pem;
       opts_.key_pem = cert_.key_pem;
@@ -108,6 +108,21 @@ class stranger_to_a_server : public ::testing::TestWithParam<bool> {
   int requests_ = 0;
 };
 
+class stranger_to_a_server : public stranger, public ::testing::WithParamInterface<bool> {
+ protected:
+  stranger_to_a_server() : stranger(GetParam()) {}
+};
+
+class stranger_to_a_server_over_tcp : public stranger {
+ protected:
+  stranger_to_a_server_over_tcp() : stranger(true) {}
+};
+
+class stranger_to_a_server_over_tls : public stranger {
+ protected:
+  stranger_to_a_server_over_tls() : stranger(false) {}
+};
+
 INSTANTIATE_TEST_SUITE_P(over, stranger_to_a_server, ::testing::Values(true, false),
                          [](const auto& p) { return p.param ? "tcp" : "tls"; });
 
@@ -135,8 +150,7 @@ TEST_P(stranger_to_a_server, that_says_nothing_is_closed_at_the_handshake_timeou
   expect_served(server);
 }
 
-TEST_P(stranger_to_a_server, that_stops_after_its_preface_is_closed_at_the_handshake_timeout) {
-  if (!GetParam()) GTEST_SKIP() << "the TLS handshake comes first";
+TEST_F(stranger_to_a_server_over_tcp, that_stops_after_its_preface_is_closed_at_the_handshake_timeout) {
   opts_.handshake_timeout = 30ms;
   const auto server = start();
   answer_to(server, std::string(client_preface));
@@ -172,8 +186,7 @@ TEST_P(stranger_to_a_server, that_is_slow_does_not_hold_up_the_others) {
 }
 
 // A client whose TLS is well, and that does not mean HTTP/2.
-TEST_P(stranger_to_a_server, without_alpn_h2_is_closed) {
-  if (GetParam()) GTEST_SKIP() << "there is no ALPN without TLS";
+TEST_F(stranger_to_a_server_over_tls, without_alpn_h2_is_closed) {
   const auto server = start();
   for (const std::string protocol : {"", "\x08http/1.1"}) {
     std::string said;
