@@ -51,7 +51,13 @@ bool parse_or_show_help(CLI::App& app, int argc, const char* const* argv) {
     std::fputs(app.help().c_str(), stdout);
     return false;
   } catch (const CLI::Error& error) {
-    throw problem::usage(std::string(error.what()) + "\nTry '" + app.get_name() + " --help'.");
+    // An option that is not known says more than the URL that it may have swallowed.
+    const auto unknown = app.remaining();
+    std::string what = error.what();
+    if (!unknown.empty()) {
+      what = (unknown.front().starts_with('-') ? "unknown option " : "one argument too many: ") + unknown.front();
+    }
+    throw problem::usage(what + "\nTry '" + app.get_name() + " --help'.");
   }
 }
 
