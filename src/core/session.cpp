@@ -19,7 +19,9 @@ constexpr std::size_t pull_size = 65536;
 constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
 constexpr std::string_view http1 = "HTTP/";
 constexpr std::size_t longest_status_line = 256;
-constexpr std::size_t preface_size = 24;  // RFC 9113, section 3.4
+constexpr std::size_t preface_size = 24;          // RFC 9113, section 3.4
+constexpr std::size_t least_frame_limit = 16384;  // RFC 9113, section 4.2
+constexpr std::size_t spare_continuations = 8;    // a peer need not fill its frames
 
 std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
 
@@ -49,7 +51,10 @@ class name_values {
 void session::engine_deleter::operator()(nghttp2_session* engine) const noexcept { nghttp2_session_del(engine); }
 
 session::session(session_config config)
-    : config_(std::move(config)), engine_(make_engine(config_.role == role::server, this)) {
+    : config_(std::move(config)),
+      engine_(make_engine(config_.role == role::server, this)),
+      continuations_(spare_continuations + config_.defaults.max_header_bytes / least_frame_limit,
+                     config_.role == role::server ? preface_size : 0) {
   submit_settings();
 }
 
@@ -107,19 +112,19 @@ void session::fail_http1() {
 }
 
 void session::feed_engine(std::string_view bytes) {
-  const auto used =
-      nghttp2_session_mem_recv(engine_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  if (used < 0) {
+  const auto size = continuations_.feed(bytes);
+  const auto used = nghttp2_session_mem_recv(engine_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), size);
+  if (used < 0 || continuations_.exceeded()) {
     failure why;
     why.origin = origin::peer;
     if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
       why.code = errc::protocol_not_negotiated;
       why.message = "the client's preface is not HTTP/2: " + quoted(preface_);
     } else {
-      const bool too_many_frames = used == NGHTTP2_ERR_CALLBACK_FAILURE;
-      const bool too_much = too_many_frames || used == NGHTTP2_ERR_FLOODED;
+      const bool too_much = continuations_.exceeded() || used == NGHTTP2_ERR_FLOODED;
       why.code = errc::protocol_error;
-      why.message = too_many_frames ? invalid_frame_ : nghttp2_strerror(static_cast<int>(used));
+      why.message =
+          continuations_.exceeded() ? "too many CONTINUATION frames" : nghttp2_strerror(static_cast<int>(used));
       why.http2_code = raw(too_much ? h2::code::enhance_your_calm : h2::code::protocol_error);
       nghttp2_session_terminate_session(engine_.get(), *why.http2_code);
     }

@@ -13,6 +13,7 @@
 // nghttp2 does framing, HPACK and validation. Its callbacks (session_callbacks.cpp) only record; what follows from
 // them is done after it has returned.
 
+#include "core/continuation_guard.hpp"
 #include "core/deadlines.hpp"
 #include "core/stream.hpp"
 
@@ -195,7 +196,7 @@ class session {
 
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
-  std::size_t continuations_ = 0;  // of the block that arrives
+  continuation_guard continuations_;
   std::size_t arrived_ = 0;
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
   std::vector<std::int32_t> progressed_;  // payload was framed

@@ -17,9 +17,7 @@
 namespace duplex::core {
 namespace {
 
-constexpr std::size_t field_overhead = 32;        // RFC 9113, section 10.5.1
-constexpr std::size_t least_frame_limit = 16384;  // RFC 9113, section 4.2
-constexpr std::size_t spare_continuations = 8;    // a peer need not fill its frames
+constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
 
 std::string_view text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -40,23 +38,12 @@ struct session_callbacks {
     f.code = why;
     f.message = std::move(message);
     f.http2_code = raw(code);
+    if (why == errc::protocol_error) f.origin = origin::peer;
     s.fail(st, std::move(f));
     s.to_reset_.emplace_back(st.id, raw(code));
   }
 
   // Fields
-
-  // The engine's own limit counts reads as well: it refuses a legal section that comes byte by byte.
-  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
-    auto& s = self(user);
-    if (frame->type != NGHTTP2_CONTINUATION) {
-      s.continuations_ = 0;
-      return 0;
-    }
-    if (++s.continuations_ <= spare_continuations + s.config_.defaults.max_header_bytes / least_frame_limit) return 0;
-    s.invalid_frame_ = "too many CONTINUATION frames";
-    return NGHTTP2_ERR_CALLBACK_FAILURE;
-  }
 
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     auto& s = self(user);
@@ -123,9 +110,12 @@ struct session_callbacks {
       st.head = to_request(std::move(block));
       st.remote = progress::body;
       s.emit(event::kind::request, st.id);
-    } else if (block.status == 0) {
+    } else if (s.config_.role == role::server || st.remote == progress::body) {
       // Without a field they say no more than their END_STREAM.
       if (!block.list.empty()) st.in.push(trailers{std::move(block.list)});
+    } else if (block.status < 100 || block.status > 599) {
+      return reset_later(s, st, errc::protocol_error, "the status " + std::to_string(block.status) + " is none",
+                         h2::code::protocol_error);
     } else if (block.status < 200) {
       if (++st.informational_seen > st.max_informational) {
         return reset_later(s, st, errc::limit_exceeded, "more 1xx replies than max_informational", h2::code::cancel);
@@ -311,6 +301,8 @@ failure session::stream_failure(const stream& s, std::uint32_t http2_code) const
   failure f;
   f.http2_code = http2_code;
   f.origin = origin::peer;
+  // Whatever the peer says now: who has answered has processed the request.
+  const bool unseen = s.remote == progress::head;
   const bool above_goaway = config_.role == role::client && goaway_.received && !s.reset_by_peer &&
                             (s.id > goaway_.last_stream_id || s.local == progress::head);
   if (above_goaway) {
@@ -320,11 +312,11 @@ failure session::stream_failure(const stream& s, std::uint32_t http2_code) const
     f.http2_code = goaway_.code;
     f.last_stream_id = goaway_.last_stream_id;
     f.debug_data = goaway_.debug_data;
-    f.retry_safe = true;
+    f.retry_safe = unseen;
   } else if (s.reset_by_peer && http2_code == NGHTTP2_REFUSED_STREAM) {
     f.code = errc::refused;
     f.message = "the peer refused the stream";
-    f.retry_safe = true;
+    f.retry_safe = unseen;
   } else if (s.reset_by_peer) {
     f.code = errc::stream_reset;
     f.message = "the peer reset the stream with " + h2::code_name(http2_code);
@@ -351,7 +343,6 @@ nghttp2_session* make_engine(bool server, session* owner) {
   const std::unique_ptr<nghttp2_option, void (*)(nghttp2_option*)> keep_option(option, nghttp2_option_del);
 
   using on = session_callbacks;
-  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on::on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on::on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on::on_header);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on::on_data_chunk);
@@ -364,7 +355,8 @@ nghttp2_session* make_engine(bool server, session* owner) {
 
   nghttp2_option_set_no_auto_window_update(option, 1);  // the ledger decides
   nghttp2_option_set_no_closed_streams(option, 1);      // they serve only RFC 7540 priorities
-  nghttp2_option_set_max_continuations(option, std::numeric_limits<std::size_t>::max());  // on_begin_frame counts them
+  // Its own limit counts reads as well, and refuses a legal block that comes byte by byte: we count.
+  nghttp2_option_set_max_continuations(option, std::numeric_limits<std::size_t>::max());
 
   nghttp2_session* engine = nullptr;
   const auto make = server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;

@@ -94,6 +94,30 @@ TEST_P(limits, padding_does_not_count_as_unread) {
   EXPECT_EQ(p.us.body(id), "0123456789");
 }
 
+// What came before makes the engine discard the block without looking at its frames.
+TEST_P(limits, rfc9113_10_5_continuation_frames_of_a_block_that_is_discarded_are_counted) {
+  const auto begins = [](std::int32_t id, const raw::list& fields) {
+    return raw::frame(raw::type_headers, raw::none, id, raw::block(fields));
+  };
+  const std::vector<std::string> discarded{
+      begins(3, {{"Foo", "malformed"}}),
+      begins(3, {{"above", std::string(120, 'x')}}),  // max_header_bytes
+      raw::request(5) + begins(3, {{"an-id", "that was passed over"}}),
+  };
+  options opts;
+  opts.max_header_bytes = 150;
+  for (const auto& begin : discarded) {
+    scripted_peer p(role::server, GetParam(), opts);
+    p.greet();
+    p.say(begin);
+    std::string flood;
+    for (int i = 0; i < 20; ++i) flood += raw::frame(raw::type_continuation, raw::none, 3, "");
+    p.say(flood);
+    EXPECT_EQ(p.us.failure_of_connection(), "protocol_error peer connection ENHANCE_YOUR_CALM");
+    EXPECT_THAT(p.heard(), Contains(HasSubstr("GOAWAY ENHANCE_YOUR_CALM")));
+  }
+}
+
 TEST_P(limits, a_server_has_them_too) {
   scripted_peer p(role::server, GetParam(), recv_buffer(10));
   p.greet();
