@@ -92,6 +92,9 @@ INSTANTIATE_TEST_SUITE_P(
         malformed{"8_3_2_no_status", raw::headers(1, {{"a", "b"}}, end_stream)},
         malformed{"8_3_2_two_statuses", raw::headers(1, {{":status", "200"}, {":status", "200"}}, end_stream)},
         malformed{"8_3_2_a_status_that_is_no_number", raw::headers(1, {{":status", "abc"}}, end_stream)},
+        malformed{"8_3_2_a_status_below_100", raw::headers(1, {{":status", "099"}}, end_stream)},
+        malformed{"8_3_2_a_status_of_zero", raw::headers(1, {{":status", "000"}}, end_stream)},
+        malformed{"8_3_2_a_status_above_599", raw::headers(1, {{":status", "600"}}, end_stream)},
         malformed{"8_6_switching_protocols", raw::headers(1, {{":status", "101"}})}),
     name_of_malformed);
 

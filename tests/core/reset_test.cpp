@@ -50,6 +50,18 @@ TEST_P(reset, ends_the_sends_that_wait) {
   EXPECT_EQ(p.client.stream(id).out.bytes(), 0U) << "the buffers of the caller are not touched any more";
 }
 
+TEST_P(reset, refused_stream_after_a_response_is_not_safe_to_retry) {
+  memory_peers p(GetParam());
+  const auto id = p.open();
+  p.server.respond(id);
+  p.server.send(id, "abc");
+  p.pump();
+  p.server.reset(id, h2::code::refused_stream);
+  p.pump();
+  EXPECT_EQ(p.client.story(id), "response 200, data abc, refused");
+  EXPECT_EQ(p.client.failure_of(id), "refused peer stream REFUSED_STREAM");
+}
+
 TEST_P(reset, refused_stream_is_refused_and_safe_to_retry) {
   memory_peers p(GetParam());
   const auto id = p.open();
