@@ -55,6 +55,7 @@ class transfer {
   bool ended_ = false;
   std::optional<problem> recv_problem_;
   std::optional<problem> send_problem_;
+  std::optional<problem> broken_send_;
 };
 
 }  // namespace duplex::tool
