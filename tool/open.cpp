@@ -57,9 +57,11 @@ class output_file {
 
 std::string read_script(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file) throw problem::usage(path + ": cannot be read");
-  return text;
+  try {
+    if (file) return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  } catch (const std::ios_base::failure&) {  // a directory can be opened, but not read
+  }
+  throw problem::usage(path + ": cannot be read");
 }
 
 bool is_ignored(int signal) {

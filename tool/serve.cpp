@@ -83,13 +83,16 @@ class service {
  private:
   std::string line(const exchange& x, const std::string& peer, std::chrono::duration<double, std::milli> took,
                    const std::string& error) const {
+    // A send that failed may have been sent in part.
+    const auto why = x.stream().failure();
+    const std::uint64_t sent = why ? why->bytes_sent : x.sent();
     boost::json::object event{{"event", "request"},
                               {"peer", json_text(peer)},
                               {"method", json_text(x.head().method)},
                               {"path", json_text(x.head().path())},
                               {"status", x.status()},
                               {"received", x.received()},
-                              {"sent", x.sent()},
+                              {"sent", sent},
                               {"us", static_cast<std::uint64_t>(took.count() * 1e3)}};
     if (!error.empty()) event["error"] = json_text(error);
     return clock_.line(event);
@@ -101,13 +104,12 @@ class service {
   traffic counts_;
 };
 
-// What the exception says, without the code that it names behind it.
+// What the exception says. The system's errors have their text behind it, and where in the code they came up.
 std::string explanation(const system_error& e) {
-  const std::string_view text = e.what();
+  std::string text = e.what();
   const auto code = ": " + e.code().what();
-  return std::string(e.code().category() == error_category() && text.ends_with(code)
-                         ? text.substr(0, text.size() - code.size())
-                         : text);
+  if (text.ends_with(code)) text.resize(text.size() - code.size());
+  return e.code().category() == error_category() ? text : text + ": " + e.code().message();
 }
 
 void provide_certificate(serve_settings& settings) {

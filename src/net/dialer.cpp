@@ -17,6 +17,14 @@
 namespace duplex::net {
 namespace {
 
+// What the exception says, without the code that it names behind it.
+std::string explanation(const boost::system::system_error& e) {
+  std::string text = e.what();
+  const auto code = ": " + e.code().what();
+  if (text.ends_with(code)) text.resize(text.size() - code.size());
+  return text;
+}
+
 using tcp = asio::ip::tcp;
 using unix_protocol = asio::local::stream_protocol;
 
@@ -50,7 +58,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
       try {
         context_ = make_client_context(options_.tls);
       } catch (const boost::system::system_error& e) {
-        return fail(e.code(), e.what());
+        return fail(e.code(), explanation(e));
       }
     }
     if (!options_.unix_socket.empty()) return connect_unix();
