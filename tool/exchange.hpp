@@ -25,6 +25,7 @@ class exchange {
 
   [[nodiscard]] const request& head() const noexcept { return head_; }
   [[nodiscard]] h2::stream& stream() noexcept { return stream_; }
+  [[nodiscard]] const h2::stream& stream() const noexcept { return stream_; }
   [[nodiscard]] traffic& counts() noexcept { return counts_; }
 
   /// Without the query.
@@ -41,6 +42,8 @@ class exchange {
   asio::awaitable<void> send(std::string_view bytes);
   asio::awaitable<void> end();
   asio::awaitable<void> end(fields trailing);
+  /// Reads a request's body to its end if the request said that it is short.
+  asio::awaitable<void> skip_short_body();
   /// The head alone, which is all of it.
   asio::awaitable<void> respond_empty(int status, fields headers);
   /// All of it at once.
@@ -59,6 +62,7 @@ class exchange {
   traffic& counts_;
   int status_ = 0;
   bool ended_ = false;
+  bool request_ended_ = false;
   std::size_t received_ = 0;
   std::size_t sent_ = 0;
 };

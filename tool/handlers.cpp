@@ -196,6 +196,7 @@ asio::awaitable<void> reset(exchange& x) {
 
 asio::awaitable<void> goaway(exchange& x) {
   const std::string text = "GOAWAY follows\n";
+  co_await x.skip_short_body();
   fields headers{{"content-type", plain_text}};
   co_await x.respond(200, std::move(headers));
   co_await x.send(text);
