@@ -63,6 +63,14 @@ void refuse(const handle_ptr& handle, asio::any_completion_handler<void(error_co
   });
 }
 
+// `framed`: completes when they were framed, otherwise when they are queued.
+void queue_trailers(const handle_ptr& handle, fields list, bool framed, stream::send_handler handler) {
+  if (state_of(handle) && core::check_fields(list)) return refuse(handle, std::move(handler), errc::invalid_argument);
+  start(handle, std::move(handler), [list = std::move(list), framed](auto& state, auto op, auto done) {
+    state.send_trailers(op, list, framed, std::move(done));
+  });
+}
+
 core::problem check_response(const response& head) {
   if (head.status < least_final_status || head.status > last_status) {
     return "status " + std::to_string(head.status) + " is not between 200 and 599";
@@ -239,10 +247,7 @@ void stream::start_send(const handle_ptr& handle, parts pieces, bool end, send_h
 }
 
 void stream::start_send_trailers(const handle_ptr& handle, fields list, send_handler handler) {
-  if (state_of(handle) && core::check_fields(list)) return refuse(handle, std::move(handler), errc::invalid_argument);
-  start(handle, std::move(handler), [list = std::move(list)](auto& state, auto op, auto done) {
-    state.send_trailers(op, list, true, std::move(done));
-  });
+  queue_trailers(handle, std::move(list), true, std::move(handler));
 }
 
 void stream::start_send_response(const handle_ptr& handle, response head, bool end, send_handler handler) {
@@ -279,13 +284,8 @@ void stream::send(std::string_view bytes, fin_t) { send_parts({bytes}, true); }
 void stream::send(std::string_view bytes, fin_t, error_code& ec) { send_parts({bytes}, true, ec); }
 
 void stream::send_trailers(fields list, error_code& ec) {
-  wait_for_send(handle_, ec, [&](auto waker) {
-    send_handler handler(std::move(waker));
-    if (core::check_fields(list)) return refuse(handle_, std::move(handler), errc::invalid_argument);
-    start(handle_, std::move(handler), [list = std::move(list)](auto& state, auto op, auto done) {
-      state.send_trailers(op, list, false, std::move(done));
-    });
-  });
+  wait_for_send(handle_, ec,
+                [&](auto waker) { queue_trailers(handle_, std::move(list), false, send_handler(std::move(waker))); });
 }
 
 void stream::send_trailers(fields list) {
