@@ -28,7 +28,6 @@ asio::awaitable<void> transfer::run() {
   using namespace asio::experimental::awaitable_operators;
   co_await (receive() && send());
   if (recv_problem_) throw *recv_problem_;
-  if (broken_send_ && received_all_ && !is_polite_stop(*broken_send_)) throw *broken_send_;
   // After a whole response, what stopped the input is of interest only if it was neither us nor the peer's wish.
   if (send_problem_ && !(received_all_ && is_polite_stop(*send_problem_))) throw *send_problem_;
 }
@@ -38,7 +37,7 @@ asio::awaitable<void> transfer::receive() {
   try {
     co_await receive_messages();
   } catch (const problem& p) {
-    if (!send_problem_) recv_problem_ = p;
+    if (!ended_) recv_problem_ = p;
     end_both();
   }
 }
@@ -72,13 +71,11 @@ asio::awaitable<void> transfer::send() {
     if (ec) throw problem(ec, stream_.failure(), operation::send);
   } catch (const problem& p) {
     if (ended_) co_return;
-    // The receiving side hears of a failed stream too, after what had arrived before. It does not hear of an input
-    // that cannot be read, or that the peer was too slow for us.
+    send_problem_ = p;
+    // The receiving side hears of a failed stream too, after what had arrived before, and then that is told. It does
+    // not hear of an input that cannot be read, or that the peer was too slow for us.
     const auto own = {exit_status::read, exit_status::timeout};
-    // Unless all had arrived already, which is known only later.
-    broken_send_ = p;
     if (received_all_ || std::any_of(own.begin(), own.end(), [&](exit_status s) { return p.status() == s; })) {
-      send_problem_ = p;
       end_both();
     }
   }

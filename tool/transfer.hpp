@@ -55,7 +55,6 @@ class transfer {
   bool ended_ = false;
   std::optional<problem> recv_problem_;
   std::optional<problem> send_problem_;
-  std::optional<problem> broken_send_;
 };
 
 }  // namespace duplex::tool
