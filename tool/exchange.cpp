@@ -2,6 +2,8 @@
 
 #include "exchange.hpp"
 
+#include "units.hpp"
+
 #include <utility>
 
 namespace duplex::tool {
@@ -85,10 +87,9 @@ asio::awaitable<void> exchange::respond_whole(int status, std::string_view conte
 // A client may be told by RST_STREAM(NO_ERROR) that its body is not wanted (RFC 9113, section 8.1), and curl 7.88 takes
 // that for an error. Where it has said that there is little to come, that is read before the answer.
 asio::awaitable<void> exchange::skip_short_body() {
-  constexpr std::string_view little = "65536";
-  const auto length = head_.headers.value_or("content-length", "");
-  if (request_ended_ || length.empty() || length.size() > little.size()) co_return;
-  if (length.size() == little.size() && length > little) co_return;
+  constexpr std::size_t little = 65536;
+  const auto length = parse_count(head_.headers.value_or("content-length", ""));
+  if (request_ended_ || !length || *length > little) co_return;
   while (co_await next()) {
   }
 }
