@@ -187,6 +187,7 @@ class session {
 
   session_config config_;
   std::unique_ptr<nghttp2_session, engine_deleter> engine_;
+  continuation_guard continuations_;
   std::unordered_map<std::int32_t, stream> streams_;
   std::size_t active_ = 0;
   deadlines<deadline_key> deadlines_;
@@ -196,7 +197,6 @@ class session {
 
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
-  continuation_guard continuations_;
   std::size_t arrived_ = 0;
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
   std::vector<std::int32_t> progressed_;  // payload was framed
