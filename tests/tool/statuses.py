@@ -186,23 +186,20 @@ class Statuses(ServedTestCase):
     def test_92_the_peer_refuses_the_stream(self):
         self.fails(92, "refused", self.plain.url + "/reset/REFUSED_STREAM", retry_safe=True)
 
-    def test_92_the_peer_resets_the_upload_right_behind_its_whole_response(self):
+    def upload_that_is_reset_behind_the_whole_response(self, code):
         def behave(connection):
             read_request(connection, until=(DATA, 0))
-            connection.sendall(OK_HEAD + frame(DATA, 1, 1, b"hi") + frame(RST_STREAM, 0, 1, struct.pack(">I", 2)))
+            connection.sendall(OK_HEAD + frame(DATA, 1, 1, b"hi") + frame(RST_STREAM, 0, 1, struct.pack(">I", code)))
 
         with Peer(behave) as peer:
             out = run(f"http://127.0.0.1:{peer.port}/", stdin=bytes(300_000))
-            self.assertEqual((out.returncode, out.stdout), (92, b"hi"))
+        return out.returncode, out.stdout
+
+    def test_92_the_peer_resets_the_upload_right_behind_its_whole_response(self):
+        self.assertEqual(self.upload_that_is_reset_behind_the_whole_response(2), (92, b"hi"))
 
     def test_0_the_peer_wants_no_more_of_the_upload_behind_its_whole_response(self):
-        def behave(connection):
-            read_request(connection, until=(DATA, 0))
-            connection.sendall(OK_HEAD + frame(DATA, 1, 1, b"hi") + frame(RST_STREAM, 0, 1, struct.pack(">I", 0)))
-
-        with Peer(behave) as peer:
-            out = run(f"http://127.0.0.1:{peer.port}/", stdin=bytes(300_000))
-            self.assertEqual((out.returncode, out.stdout), (0, b"hi"))
+        self.assertEqual(self.upload_that_is_reset_behind_the_whole_response(0), (0, b"hi"))
 
     def test_92_a_code_that_has_no_name(self):
         def behave(connection):
