@@ -175,6 +175,11 @@ class Statuses(ServedTestCase):
     def test_60_a_certificate_that_nobody_vouches_for(self):
         self.fails(60, "certificate_invalid", self.tls.url + "/echo")
 
+    def test_0_a_certificate_that_the_systems_authorities_vouch_for(self):
+        # OpenSSL takes the system's authorities from where this says.
+        out = run(self.tls.url + "/echo", stdin=b"trusted\n", env={**os.environ, "SSL_CERT_FILE": self.cert})
+        self.assertEqual((out.returncode, out.stdout, out.stderr), (0, b"trusted\n", b""))
+
     def test_60_a_certificate_for_another_name(self):
         self.fails(60, "certificate_invalid", self.tls.url + "/echo", "--cacert", self.cert, "--servername",
                    "other.example")
