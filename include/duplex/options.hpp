@@ -54,12 +54,20 @@ struct tls_options {
 /// Which addresses a name may resolve to.
 enum class address_family { any, v4, v6 };
 
+/// How a server should share a connection among its responses (RFC 9218, section 4).
+struct priority {
+  /// 0, the most urgent, to 7.
+  std::uint8_t urgency = 3;
+  /// Whether a part of it is of use, so that it may take turns with others of the same urgency.
+  bool incremental = false;
+};
+
 /// Options of a client's stream and its dedicated connection. Durations and sizes out of range are refused with
 /// `errc::invalid_argument`, naming the member.
 struct options {
   using duration = std::chrono::milliseconds;
 
-  /// Resolving, connecting and the TLS handshake together.
+  /// Resolving, connecting and the TLS handshake together; on a connection that is there, the wait for a stream.
   duration connect_timeout{8000};
   /// How long a `recv` waits unless it is told otherwise; none: without end.
   std::optional<duration> recv_timeout{};
@@ -79,13 +87,21 @@ struct options {
   std::size_t connection_window = std::size_t{16} << 20;
   /// Cap on decoded, unread bytes of a stream; beyond it the stream is reset. `infinity` for none.
   std::size_t max_recv_buffer = std::size_t{64} << 20;
+  /// Cap on the unread bytes of all streams of a connection; beyond it the stream with most of them is reset, and its
+  /// unread bytes are dropped.
+  std::size_t max_connection_buffer = std::size_t{256} << 20;
   /// Bytes that blocking sends may leave behind unsent.
   std::size_t send_buffer = std::size_t{1} << 20;
   /// Size of one received field section: names, values and 32 bytes a field (RFC 9113, section 10.5.1).
   std::size_t max_header_bytes = std::size_t{64} << 10;
   std::size_t max_header_fields = 200;
+  /// How many opens may wait for the peer's limit of streams (RFC 9113, section 5.1.2); each for `connect_timeout`.
+  std::size_t max_pending_streams = 1000;
   /// How many 1xx replies a stream may bring.
   std::size_t max_informational = 100;
+
+  /// Sent as the `priority` field; none: the server decides.
+  std::optional<duplex::priority> priority{};
 
   /// Deliver 1xx replies instead of dropping them.
   bool informational = false;

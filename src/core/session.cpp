@@ -7,6 +7,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
@@ -25,27 +26,6 @@ constexpr std::size_t spare_continuations = 8;    // a peer need not fill its fr
 
 std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
 
-// The engine copies names and values, so it may be lent them as they are.
-class name_values {
- public:
-  void add(std::string_view name, std::string_view value, bool sensitive = false) {
-    list_.push_back({bytes(name), bytes(value), name.size(), value.size(),
-                     static_cast<std::uint8_t>(sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
-  }
-  void add(const fields& list) {
-    for (const auto& f : list) add(f.name, f.value, f.sensitive);
-  }
-  [[nodiscard]] const nghttp2_nv* data() const noexcept { return list_.data(); }
-  [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
-
- private:
-  static std::uint8_t* bytes(std::string_view text) noexcept {
-    // The C interface lacks a const; the engine does not write.
-    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
-  }
-  std::vector<nghttp2_nv> list_;
-};
-
 }  // namespace
 
 void session::engine_deleter::operator()(nghttp2_session* engine) const noexcept { nghttp2_session_del(engine); }
@@ -54,7 +34,9 @@ session::session(session_config config)
     : config_(std::move(config)),
       engine_(make_engine(config_.role == role::server, this)),
       continuations_(spare_continuations + config_.defaults.max_header_bytes / least_frame_limit,
-                     config_.role == role::server ? preface_size : 0) {
+                     config_.role == role::server ? preface_size : 0),
+      waiting_(config_.defaults.max_pending_streams) {
+  if (config_.role == role::client) nghttp2_session_set_next_stream_id(engine_.get(), config_.first_stream_id);
   submit_settings();
 }
 
@@ -65,11 +47,13 @@ void session::submit_settings() {
   std::vector<nghttp2_settings_entry> entries{
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(opts.stream_window)},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(opts.max_header_bytes)},
-      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   };
   if (config_.role == role::client) {
     entries.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
   } else {
+    // Not as a client: the engine would then send one stream to its end before the next, and there is no call to tell
+    // it otherwise. Without it, it gives every stream its turn.
+    entries.push_back({NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1});
     entries.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config_.max_concurrent_streams});
   }
   nghttp2_submit_settings(engine_.get(), NGHTTP2_FLAG_NONE, entries.data(), entries.size());
@@ -81,6 +65,7 @@ void session::submit_settings() {
 
 void session::feed(std::string_view bytes) {
   if (dead_ || failed_) return;
+  wire_.bytes_received += bytes.size();
   if (preface_checked_) return feed_engine(bytes);
 
   preface_.append(bytes);
@@ -137,12 +122,18 @@ void session::feed_engine(std::string_view bytes) {
 // Returns whether there may be a frame to send now.
 bool session::apply_recorded() {
   if (const auto n = std::exchange(arrived_, 0); n > 0) nghttp2_session_consume_connection(engine_.get(), n);
+  for (const auto id : std::exchange(to_share_, {})) {
+    // Unless the client says otherwise, the streams of a server take turns (RFC 9218, section 10).
+    const nghttp2_extpri turns{.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+    nghttp2_session_change_extpri_stream_priority(engine_.get(), id, &turns, 0);
+  }
   const auto resets = std::exchange(to_reset_, {});
   for (const auto& [id, code] : resets) nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, code);
   for (const auto id : std::exchange(to_erase_, {})) {
     if (auto* s = find(id)) erase_if_over(*s);
   }
-  return !resets.empty();
+  const bool opened = open_waiting();
+  return opened || !resets.empty();
 }
 
 bool session::pull(std::string& out, time_point now) {
@@ -158,6 +149,9 @@ bool session::pull(std::string& out, time_point now) {
     more = apply_recorded();
     more = submit_due_trailers() || more;
   }
+
+  wire_.bytes_sent += out.size() - before;
+  if (!settings_sent_ && !settings_acknowledged_ && out.size() > before) settings_sent_ = now;
 
   for (const auto id : std::exchange(progressed_, {})) {
     auto* s = find(id);
@@ -193,7 +187,9 @@ bool session::finished() const {
 
 void session::handle_timeout(time_point now) {
   for (const auto& due : deadlines_.expire(now)) {
-    if (due.what == waiting::recv) {
+    if (due.what == waiting::open) {
+      if (waiting_.remove(due.op)) emit(event::kind::timed_out, 0, due.op);
+    } else if (due.what == waiting::recv) {
       emit(event::kind::timed_out, due.stream, due.op);
     } else {
       reset(due.stream, raw(h2::code::cancel), errc::timeout, "the peer did not take the data within send_timeout");
@@ -211,26 +207,6 @@ stream& session::add_stream(std::int32_t id, const options& opts) {
 stream* session::find(std::int32_t id) noexcept {
   const auto at = streams_.find(id);
   return at == streams_.end() ? nullptr : &at->second;
-}
-
-std::int32_t session::open(const request_head& head, const options& opts) {
-  name_values list;
-  list.add(":method", head.method);
-  // A plain CONNECT has neither (RFC 9113, section 8.5), an extended one has both (RFC 8441, section 4).
-  if (head.method != "CONNECT" || !head.protocol.empty()) {
-    list.add(":scheme", head.scheme);
-    list.add(":path", head.path);
-  }
-  list.add(":authority", head.authority);
-  if (!head.protocol.empty()) list.add(":protocol", head.protocol);
-  list.add(head.headers);
-
-  const auto source = payload_source();
-  const auto id =
-      dead_ ? -1 : nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr);
-  if (id < 0) return 0;
-  add_stream(id, opts);
-  return id;
 }
 
 error_code session::may_send(const stream* s) const {
@@ -355,7 +331,10 @@ std::optional<message> session::receive(std::int32_t id) {
   if (!s) return std::nullopt;
   auto m = s->in.take();
   if (!m) return m;
-  if (const auto* d = std::get_if<data>(&*m)) return_credit(*s, s->ledger.deliver(d->bytes.size()));
+  if (const auto* d = std::get_if<data>(&*m)) {
+    unread_ -= d->bytes.size();
+    return_credit(*s, s->ledger.deliver(d->bytes.size()));
+  }
   assert(s->ledger.balanced(s->in.bytes()));
   return m;
 }
@@ -384,8 +363,7 @@ void session::reset(std::int32_t id, std::uint32_t http2_code, error_code why, s
 void session::abandon(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message) {
   reset(id, http2_code, why, std::move(message));
   if (auto* s = find(id)) {
-    s->in.abort(errc::closed);
-    s->ledger = credit(flow_control::automatic);
+    drop_unread(*s, errc::closed);
     s->send_end = errc::closed;
   }
 }
@@ -396,13 +374,37 @@ void session::release(std::int32_t id, time_point now) {
   s->orphan = true;
   const bool finishing = s->out.closed() && (config_.role == role::server || s->remote == progress::ended);
   if (!finishing) reset(id, raw(h2::code::cancel), errc::canceled, "the last handle of the stream went away");
-  s->in.abort(errc::closed);
-  s->ledger = credit(flow_control::automatic);
+  drop_unread(*s, errc::closed);
   if (!s->failed) watch_stall(*s, now);
   if (finishing && s->local == progress::ended && s->remote != progress::ended && !s->closed && !dead_) {
     nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, raw(h2::code::no_error));
   }
   erase_if_over(*s);
+}
+
+void session::drop_unread(stream& s, error_code why) {
+  unread_ -= s.in.bytes();
+  s.in.abort(why);
+  s.ledger = credit(flow_control::automatic);
+}
+
+// Linear in the number of streams, but it ends one.
+void session::drop_greediest() {
+  const auto most = std::max_element(streams_.begin(), streams_.end(), [](const auto& a, const auto& b) {
+    return a.second.in.bytes() < b.second.in.bytes();
+  });
+  auto& s = most->second;
+  failure why;
+  why.code = errc::recv_buffer_overflow;
+  why.message = "the unread bytes of the connection are above max_connection_buffer, and most are this stream's";
+  why.http2_code = raw(h2::code::cancel);
+  if (!s.closed && !s.failed) {
+    fail(s, why);
+    to_reset_.emplace_back(s.id, *why.http2_code);
+  }
+  if (!s.failed) s.failed = std::move(why);
+  drop_unread(s, errc::recv_buffer_overflow);
+  emit(event::kind::readable, s.id);
 }
 
 void session::erase_if_over(stream& s) {
@@ -446,6 +448,7 @@ void session::fail_connection(failure why) {
   }
   failed_ = std::move(why);
   emit(event::kind::failed);
+  refuse_waiting();
 }
 
 void session::lost(error_code why, std::string message) {
@@ -467,6 +470,7 @@ void session::lost(error_code why, std::string message) {
   }
   dead_ = true;
   if (!orderly) fail_connection(std::move(f));
+  refuse_waiting();
   for (auto at = streams_.begin(); at != streams_.end();) {
     if (!std::exchange(at->second.closed, true)) emit(event::kind::closed, at->first);
     at = at->second.orphan ? streams_.erase(at) : std::next(at);
@@ -492,6 +496,7 @@ void session::goaway(std::uint32_t http2_code, std::string_view debug_data) {
   debug_data = debug_data.substr(0, max_debug_data);
   nghttp2_submit_goaway(engine_.get(), NGHTTP2_FLAG_NONE, last, http2_code,
                         reinterpret_cast<const std::uint8_t*>(debug_data.data()), debug_data.size());
+  refuse_waiting();
   if (graceful) return;
   terminated_by_us_ = true;
   failure why;

@@ -15,10 +15,12 @@
 
 #include "core/continuation_guard.hpp"
 #include "core/deadlines.hpp"
+#include "core/open_queue.hpp"
 #include "core/stream.hpp"
 
 #include <duplex/frame.hpp>
 #include <duplex/h2/code.hpp>
+#include <duplex/h2/stats.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -41,32 +43,26 @@ struct session_config {
   options defaults{};
   /// Streams the peer may have open at the same time (server).
   std::uint32_t max_concurrent_streams = 100;
+  /// Client: the id of its first stream. They end at 2^31-1 (RFC 9113, section 5.1.1).
+  std::int32_t first_stream_id = 1;
   /// Record every frame for `take_frames`.
   bool trace = false;
-};
-
-/// A request with the parts of its URL that HTTP/2 sends (RFC 9113, section 8.3.1).
-struct request_head {
-  std::string method{};
-  std::string scheme{};
-  std::string authority{};
-  std::string path{};
-  std::string protocol{};
-  fields headers{};
 };
 
 /// Something that happened, for the driver to act on.
 struct event {
   enum class kind {
-    request,    // a server's new stream; `head` is set
-    readable,   // the stream's inbox has something, or its end
-    sent,       // operation `value` of the stream is complete
-    closed,     // the stream is over, well or failed
-    timed_out,  // the deadline of operation `value` has passed
-    pong,       // PING `value` was answered
-    goaway,     // the peer said GOAWAY
-    settings,   // the peer's first SETTINGS
-    failed,     // the connection failed
+    request,     // a server's new stream; `head` is set
+    readable,    // the stream's inbox has something, or its end
+    sent,        // operation `value` of the stream is complete
+    closed,      // the stream is over, well or failed
+    timed_out,   // the deadline of operation `value` has passed
+    opened,      // client: waiting open `value` is `stream` now
+    not_opened,  // client: waiting open `value` will never be a stream; `why_not_opened` has the reason
+    pong,        // PING `value` was answered
+    goaway,      // the peer said GOAWAY
+    settings,    // the peer's first SETTINGS
+    failed,      // the connection failed
   };
   kind what;
   std::int32_t stream = 0;
@@ -101,8 +97,13 @@ class session {
 
   // Streams. Operations are named by the driver; their end is an event or `errc` at once.
 
-  /// Client: opens a stream. The head was checked.
+  /// Client: opens a stream at once; 0 if there can be none. The head was checked.
   std::int32_t open(const request_head& head, const options& opts);
+  /// Client: opens a stream as soon as the peer's limit has a place for it, which an event tells.
+  [[nodiscard]] error_code open_when_possible(op_id op, request_head head, options opts, time_point deadline);
+  /// Whether `op` was waiting to be opened; it is forgotten.
+  bool cancel_open(op_id op);
+  [[nodiscard]] failure why_not_opened() const;
   /// Null once the stream was erased.
   [[nodiscard]] stream* find(std::int32_t id) noexcept;
 
@@ -143,11 +144,15 @@ class session {
   [[nodiscard]] bool accepts_streams() const noexcept;
   [[nodiscard]] std::size_t active_streams() const noexcept { return active_; }
 
+  /// What the driver does not know.
+  [[nodiscard]] h2::stream_stats stats(const stream& s) const;
+  [[nodiscard]] h2::connection_stats stats(time_point now) const;
+
  private:
   friend struct session_callbacks;  // records into what follows
 
   // The borrowed sends of a stream share one deadline, which moves on with every byte.
-  enum class waiting { recv, buffered_send, borrowed_sends };
+  enum class waiting { open, recv, buffered_send, borrowed_sends };
   struct deadline_key {
     std::int32_t stream;
     waiting what;
@@ -166,6 +171,9 @@ class session {
   };
 
   void submit_settings();
+  [[nodiscard]] bool has_place() const;
+  bool open_waiting();
+  void refuse_waiting();
   stream& add_stream(std::int32_t id, const options& opts);
   void emit(event::kind what, std::int32_t id = 0, std::uint64_t value = 0) { events_.push_back({what, id, value}); }
   bool complete_sends(stream& s, op_id op = 0);
@@ -182,14 +190,18 @@ class session {
   void fail_connection(failure why);
   void close_stream(stream& s, std::uint32_t http2_code);
   void erase_if_over(stream& s);
+  void drop_unread(stream& s, error_code why);
+  void drop_greediest();
   [[nodiscard]] failure stream_failure(const stream& s, std::uint32_t http2_code) const;
   [[nodiscard]] error_code may_send(const stream* s) const;
 
   session_config config_;
   std::unique_ptr<nghttp2_session, engine_deleter> engine_;
   continuation_guard continuations_;
+  open_queue waiting_;
   std::unordered_map<std::int32_t, stream> streams_;
   std::size_t active_ = 0;
+  std::size_t unread_ = 0;  // of all inboxes
   deadlines<deadline_key> deadlines_;
   std::vector<event> events_;
   std::vector<frame_info> frames_;
@@ -199,6 +211,7 @@ class session {
   header_block block_;
   std::size_t arrived_ = 0;
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
+  std::vector<std::int32_t> to_share_;    // requests that said nothing about their priority
   std::vector<std::int32_t> progressed_;  // payload was framed
   std::vector<std::int32_t> due_trailers_;
   std::vector<std::int32_t> to_erase_;
@@ -210,6 +223,14 @@ class session {
     std::string debug_data{};
   } goaway_;
   std::int32_t last_accepted_ = std::numeric_limits<std::int32_t>::max();  // by our GOAWAY
+  struct {
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t frames_sent = 0;
+    std::uint64_t frames_received = 0;
+  } wire_;
+  std::optional<time_point> settings_sent_;  // until they are acknowledged
+  bool settings_acknowledged_ = false;
   std::string preface_;
   bool preface_checked_ = false;
   bool settings_seen_ = false;

@@ -109,6 +109,7 @@ struct session_callbacks {
     if (is_request) {
       st.head = to_request(std::move(block));
       st.remote = progress::body;
+      if (!st.head.headers.contains("priority")) s.to_share_.push_back(st.id);
       s.emit(event::kind::request, st.id);
     } else if (s.config_.role == role::server || st.remote == progress::body) {
       // Without a field they say no more than their END_STREAM.
@@ -147,6 +148,8 @@ struct session_callbacks {
       return 0;
     }
     st->ledger.arrive(size);
+    s.unread_ += size;
+    if (s.unread_ > s.config_.defaults.max_connection_buffer) s.drop_greediest();
     s.emit(event::kind::readable, id);
     return 0;
   }
@@ -154,6 +157,7 @@ struct session_callbacks {
   static int on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     auto& s = self(user);
     if (s.config_.trace) s.frames_.push_back(trace_received(*frame, s.block_.pseudo, s.block_.status, s.block_.list));
+    ++s.wire_.frames_received;
     auto* st = s.find(frame->hd.stream_id);
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
@@ -168,7 +172,10 @@ struct session_callbacks {
         if (st) st->reset_by_peer = true;
         break;
       case NGHTTP2_SETTINGS:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && !std::exchange(s.settings_seen_, true)) {
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
+          s.settings_sent_.reset();
+          s.settings_acknowledged_ = true;
+        } else if (!std::exchange(s.settings_seen_, true)) {
           s.emit(event::kind::settings);
         }
         break;
@@ -231,6 +238,7 @@ struct session_callbacks {
 
   static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     auto& s = self(user);
+    ++s.wire_.frames_sent;
     if (s.config_.trace) s.frames_.push_back(trace_sent(*frame));
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !s.terminated_by_us_) {
       failure why;
@@ -357,6 +365,8 @@ nghttp2_session* make_engine(bool server, session* owner) {
   nghttp2_option_set_no_closed_streams(option, 1);      // they serve only RFC 7540 priorities
   // Its own limit counts reads as well, and refuses a legal block that comes byte by byte: we count.
   nghttp2_option_set_max_continuations(option, std::numeric_limits<std::size_t>::max());
+  // To a client it is an unknown frame like others.
+  if (server) nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
 
   nghttp2_session* engine = nullptr;
   const auto make = server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;

@@ -1,9 +1,14 @@
 #pragma once
-// What the session's two files share about the engine. Nothing else includes nghttp2.
+// What the files of the session share about the engine. Nothing else includes nghttp2.
+
+#include <duplex/fields.hpp>
 
 #include <nghttp2/nghttp2.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace duplex::core {
 
@@ -14,5 +19,26 @@ class session;
 
 /// Reads payload from the stream's outbox.
 [[nodiscard]] nghttp2_data_provider payload_source() noexcept;
+
+/// A field section in the engine's form. The engine copies names and values, so it is lent them as they are.
+class name_values {
+ public:
+  void add(std::string_view name, std::string_view value, bool sensitive = false) {
+    list_.push_back({bytes(name), bytes(value), name.size(), value.size(),
+                     static_cast<std::uint8_t>(sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
+  }
+  void add(const fields& list) {
+    for (const auto& f : list) add(f.name, f.value, f.sensitive);
+  }
+  [[nodiscard]] const nghttp2_nv* data() const noexcept { return list_.data(); }
+  [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
+
+ private:
+  static std::uint8_t* bytes(std::string_view text) noexcept {
+    // The C interface lacks a const; the engine does not write.
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+  }
+  std::vector<nghttp2_nv> list_;
+};
 
 }  // namespace duplex::core

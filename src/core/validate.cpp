@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace duplex::core {
 namespace {
 
 constexpr std::size_t max_window = 0x7fffffff;          // RFC 9113, section 6.9.1
 constexpr std::size_t least_connection_window = 65535;  // it cannot be lowered, section 6.9.2
+constexpr std::uint8_t least_urgent = 7;                // RFC 9218, section 4.1
 constexpr std::size_t quoted_length = 64;
 
 // RFC 9110, section 5.6.2
@@ -100,6 +102,8 @@ problem check_options(const options& opts) {
   if (opts.connection_window > max_window) return "option connection_window is above 2^31-1";
   if (opts.connection_window < least_connection_window) return "option connection_window is below 65535";
   if (opts.max_recv_buffer == 0) return "option max_recv_buffer must be more than 0";
+  if (opts.priority && opts.priority->urgency > least_urgent) return "option priority.urgency is above 7";
+  if (opts.max_connection_buffer == 0) return "option max_connection_buffer must be more than 0";
   if (opts.send_buffer == 0) return "option send_buffer must be more than 0";
   if (opts.max_header_bytes == 0 || opts.max_header_bytes > max_window)
     return "option max_header_bytes is out of range";

@@ -85,15 +85,22 @@ std::string tell(const std::vector<message>& messages) {
 endpoint::endpoint(session_config config, const time_point& now) : session_(std::move(config)), now_(now) {}
 
 std::int32_t endpoint::open(const options& opts, const fields& headers, const std::string& method) {
-  core::request_head head;
-  head.method = method;
-  head.scheme = "http";
-  head.authority = "peer";
-  head.path = "/";
-  head.headers = headers;
-  const auto id = session_.open(head, opts);
+  const auto id = session_.open({method, "http", "peer", "/", "", headers}, opts);
   if (id != 0) ids_.insert(id);
   return id;
+}
+
+error_code endpoint::open_when_possible(const options& opts) {
+  return session_.open_when_possible(++last_op_, {"POST", "http", "peer", "/", "", {}}, opts,
+                                     core::after(now_, opts.connect_timeout));
+}
+
+std::vector<std::int32_t> endpoint::opened() {
+  std::vector<std::int32_t> ids;
+  for (const auto& e : events()) {
+    if (e.what == core::event::kind::opened) ids.push_back(e.stream);
+  }
+  return ids;
 }
 
 error_code endpoint::respond(std::int32_t id, int status, const fields& headers, bool end) {
@@ -163,7 +170,7 @@ std::string endpoint::body(std::int32_t id) {
 void endpoint::collect() {
   for (const auto& e : session_.take_events()) {
     events_.push_back(e);
-    if (e.what == core::event::kind::request) ids_.insert(e.stream);
+    if (e.what == core::event::kind::request || e.what == core::event::kind::opened) ids_.insert(e.stream);
     if (e.what == core::event::kind::sent) {
       sent_.push_back(e.value);
       lent_.erase(e.value);

@@ -47,6 +47,10 @@ class endpoint {
 
   /// Client: opens `method http://peer/`.
   std::int32_t open(const options& opts, const fields& headers = {}, const std::string& method = "POST");
+  /// Client: opens `POST http://peer/` as soon as there is a place, at most for `connect_timeout`.
+  error_code open_when_possible(const options& opts);
+  /// The streams of waiting opens that became one, in order.
+  [[nodiscard]] std::vector<std::int32_t> opened();
   error_code respond(std::int32_t id, int status = 200, const fields& headers = {}, bool end = false);
   error_code inform(std::int32_t id, int status, const fields& headers = {});
 

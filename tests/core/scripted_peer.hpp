@@ -15,8 +15,11 @@ namespace duplex::test {
 class scripted_peer {
  public:
   /// `side` is the session's; the script plays the other one. It has not greeted yet.
-  scripted_peer(role side, std::size_t bytes_per_read, const options& opts = {})
-      : session_options(opts), us({side, opts}, now), side_(side), bytes_per_read_(bytes_per_read) {
+  scripted_peer(role side, std::size_t bytes_per_read, const options& opts = {}, std::int32_t first_stream_id = 1)
+      : session_options(opts),
+        us({.role = side, .defaults = opts, .first_stream_id = first_stream_id}, now),
+        side_(side),
+        bytes_per_read_(bytes_per_read) {
     listen();
   }
   scripted_peer(const scripted_peer&) = delete;

@@ -1,0 +1,99 @@
+// Opening streams, within the peer's limit (RFC 9113, section 5.1.2).
+
+#include "core/session.hpp"
+#include "core/session_engine.hpp"
+
+#include <nghttp2/nghttp2.h>
+
+#include <string>
+#include <utility>
+
+namespace duplex::core {
+
+std::int32_t session::open(const request_head& head, const options& opts) {
+  name_values list;
+  list.add(":method", head.method);
+  // A plain CONNECT has neither (RFC 9113, section 8.5), an extended one has both (RFC 8441, section 4).
+  if (head.method != "CONNECT" || !head.protocol.empty()) {
+    list.add(":scheme", head.scheme);
+    list.add(":path", head.path);
+  }
+  list.add(":authority", head.authority);
+  if (!head.protocol.empty()) list.add(":protocol", head.protocol);
+  list.add(head.headers);
+  std::string priority;
+  if (opts.priority && !head.headers.contains("priority")) {
+    priority = "u=" + std::to_string(opts.priority->urgency) + (opts.priority->incremental ? ", i" : "");
+    list.add("priority", priority);
+  }
+
+  const auto source = payload_source();
+  const auto id =
+      dead_ ? -1 : nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr);
+  if (id < 0) return 0;
+  add_stream(id, opts);
+  return id;
+}
+
+error_code session::open_when_possible(op_id op, request_head head, options opts, time_point deadline) {
+  if (!accepts_streams()) return errc::refused;
+  if (waiting_.full()) return errc::limit_exceeded;
+  waiting_.push({op, std::move(head), std::move(opts)});
+  deadlines_.set({0, waiting::open, op}, deadline);
+  open_waiting();
+  return {};
+}
+
+bool session::cancel_open(op_id op) {
+  deadlines_.clear({0, waiting::open, op});
+  return waiting_.remove(op);
+}
+
+// Until the peer's SETTINGS are there, the engine takes its limit to be 100.
+bool session::has_place() const {
+  return active_ < nghttp2_session_get_remote_settings(engine_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+// Returns whether a stream was opened.
+bool session::open_waiting() {
+  bool opened = false;
+  while (!waiting_.empty() && accepts_streams() && has_place()) {
+    const auto next = waiting_.pop();
+    deadlines_.clear({0, waiting::open, next.op});
+    const auto id = open(next.head, next.opts);
+    emit(id == 0 ? event::kind::not_opened : event::kind::opened, id, next.op);
+    opened = opened || id != 0;
+  }
+  if (!waiting_.empty() && !accepts_streams()) refuse_waiting();
+  return opened;
+}
+
+void session::refuse_waiting() {
+  for (const auto op : waiting_.clear()) {
+    deadlines_.clear({0, waiting::open, op});
+    emit(event::kind::not_opened, 0, op);
+  }
+}
+
+// Nothing of it was written, so the peer cannot have processed it.
+failure session::why_not_opened() const {
+  failure why;
+  why.code = errc::refused;
+  why.message = "the connection takes no more streams";
+  if (failed_) {
+    why = *failed_;
+    if (why.code == errc::goaway) why.code = errc::refused;
+  } else if (goaway_.received) {
+    why.origin = origin::peer;
+    why.http2_code = goaway_.code;
+    why.last_stream_id = goaway_.last_stream_id;
+    why.debug_data = goaway_.debug_data;
+    why.message = "the peer ended the connection with GOAWAY " + h2::code_name(goaway_.code) + " before this stream";
+  }
+  why.scope = scope::connection;
+  why.bytes_sent = 0;
+  why.retry_safe = true;
+  return why;
+}
+
+}  // namespace duplex::core
