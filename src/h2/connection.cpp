@@ -3,10 +3,14 @@
 #include <duplex/h2/connection.hpp>
 
 #include "h2/connector.hpp"
+#include "net/ask.hpp"
+#include "net/background.hpp"
+#include "net/blocking.hpp"
 #include "net/stream.hpp"
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/system_executor.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <utility>
 
@@ -26,6 +30,31 @@ stream failed_stream(failure why) { return stream(std::make_shared<net::stream_h
 const std::shared_ptr<net::connection>& link_of(const std::shared_ptr<net::connection_handle>& handle) {
   static const std::shared_ptr<net::connection> none;
   return handle ? handle->get() : none;
+}
+
+// The request taken apart, or what is wrong with it.
+std::variant<net::parsed_request, std::string> check_request(const net::connection& link, const request& head,
+                                                             const options& opts) {
+  auto checked = check_open(head, opts);
+  const auto* parsed = std::get_if<net::parsed_request>(&checked);
+  if (!parsed) return checked;
+  const auto origin = net::to_string(parsed->where);
+  if (origin != link.origin()) return "URL is of " + origin + ", the connection of " + link.origin();
+  return checked;
+}
+
+// `cancel(connection)` on the strand.
+template <class Handler, class Cancel>
+void bind_cancellation(const Handler& handler, const std::shared_ptr<net::connection>& link, Cancel cancel) {
+  auto slot = asio::get_associated_cancellation_slot(handler);
+  if (!slot.is_connected()) return;
+  slot.assign([weak = std::weak_ptr(link), cancel](asio::cancellation_type) {
+    if (const auto c = weak.lock()) c->submit([c, cancel] { cancel(*c); });
+  });
+}
+
+[[noreturn]] void raise(const std::optional<failure>& why, error_code ec) {
+  throw why && why->code == ec ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
 }
 
 }  // namespace
@@ -57,9 +86,33 @@ void connection::close() {
   if (link) link->submit([link] { link->close(); });
 }
 
+connection connection::connect(const asio::any_io_executor& executor, std::string url, options opts, error_code& ec) {
+  connection c;
+  ec = net::check_blocking(executor);
+  if (ec) return c;
+  std::tie(ec, c) = net::wait_for<connection>(
+      [&](auto waker) { start_connect(executor, std::move(url), std::move(opts), connect_handler(std::move(waker))); });
+  return c;
+}
+
+connection connection::connect(const asio::any_io_executor& executor, std::string url, options opts) {
+  error_code ec;
+  auto c = connect(executor, std::move(url), std::move(opts), ec);
+  if (ec) raise(c.failure(), ec);
+  return c;
+}
+
+connection connection::connect(std::string url, options opts, error_code& ec) {
+  return connect(net::background_executor(), std::move(url), std::move(opts), ec);
+}
+
+connection connection::connect(std::string url, options opts) {
+  return connect(net::background_executor(), std::move(url), std::move(opts));
+}
+
 void connection::start_connect(const asio::any_io_executor& executor, std::string url, options opts,
                                connect_handler handler) {
-  connect(
+  h2::connect(
       executor, request{.url = std::move(url)}, std::move(opts), std::move(handler),
       [](const std::shared_ptr<net::connection>& link, const core::request_head&, const options&) {
         return std::pair(error_code(), connection(std::make_shared<net::connection_handle>(link)));
@@ -70,24 +123,33 @@ void connection::start_connect(const asio::any_io_executor& executor, std::strin
 void connection::start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler) {
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
-  auto checked = check_open(head, opts);
-  link->submit([link, handle, checked = std::move(checked), opts = std::move(opts),
+  const auto op = link->next_op();
+  bind_cancellation(handler, link, [op](net::connection& c) { c.cancel_open(op); });
+  link->submit([link, handle, op, checked = check_request(*link, head, opts), opts = std::move(opts),
                 done = net::completion<error_code, stream>(std::move(handler), link->home())]() mutable {
-    stream result;
-    error_code ec;
-    const auto* parsed = std::get_if<net::parsed_request>(&checked);
-    if (!parsed) {
-      ec = errc::invalid_argument;
-      result = failed_stream(invalid(std::get<std::string>(checked)));
-    } else if (const auto origin = net::to_string(parsed->where); origin != link->origin()) {
-      ec = errc::invalid_argument;
-      result = failed_stream(invalid("URL is of " + origin + ", the connection of " + link->origin()));
-    } else {
-      std::tie(ec, result) = open_on(link, parsed->head, opts, false);
+    if (auto* parsed = std::get_if<net::parsed_request>(&checked)) {
+      return link->open_when_possible(op, std::move(parsed->head), std::move(opts), handle, std::move(done));
     }
-    link->ready().add(
-        [done = std::move(done), ec, result = std::move(result)]() mutable { done(ec, std::move(result)); });
+    link->ready().add([done = std::move(done), why = invalid(std::get<std::string>(checked))]() mutable {
+      done(errc::invalid_argument, failed_stream(std::move(why)));
+    });
   });
+}
+
+stream connection::open_stream(const request& head, options opts, error_code& ec) {
+  stream s;
+  ec = net::check_blocking(link_of(handle_));
+  if (ec) return s;
+  std::tie(ec, s) = net::wait_for<stream>(
+      [&](auto waker) { start_open_stream(handle_, head, std::move(opts), open_handler(std::move(waker))); });
+  return s;
+}
+
+stream connection::open_stream(const request& head, options opts) {
+  error_code ec;
+  auto s = open_stream(head, std::move(opts), ec);
+  if (ec) raise(s.failure(), ec);
+  return s;
 }
 
 void connection::start_ping(const handle_ptr& handle, ping_handler handler) {
@@ -96,15 +158,70 @@ void connection::start_ping(const handle_ptr& handle, ping_handler handler) {
     return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), std::chrono::microseconds());
   }
   const auto op = link->next_op();
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  if (slot.is_connected()) {
-    slot.assign([weak = std::weak_ptr(link), op](asio::cancellation_type) {
-      if (const auto c = weak.lock()) c->submit([c, op] { c->cancel_ping(op); });
-    });
-  }
+  bind_cancellation(handler, link, [op](net::connection& c) { c.cancel_ping(op); });
   link->submit([handle, op,
                 done = net::completion<error_code, std::chrono::microseconds>(
                     std::move(handler), link->home())]() mutable { handle->get()->ping(op, std::move(done)); });
+}
+
+std::chrono::microseconds connection::ping(error_code& ec) {
+  std::chrono::microseconds rtt{};
+  ec = net::check_blocking(link_of(handle_));
+  if (ec) return rtt;
+  std::tie(ec, rtt) = net::wait_for<std::chrono::microseconds>(
+      [&](auto waker) { start_ping(handle_, ping_handler(std::move(waker))); });
+  return rtt;
+}
+
+std::chrono::microseconds connection::ping() {
+  error_code ec;
+  const auto rtt = ping(ec);
+  if (ec) raise(failure(), ec);
+  return rtt;
+}
+
+// Ending
+
+void connection::start_shutdown(const handle_ptr& handle, std::chrono::milliseconds grace, end_handler handler) {
+  const auto& link = link_of(handle);
+  if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed));
+  link->submit(
+      [handle, grace, done = net::completion<error_code>(std::move(handler), handle->get()->home())]() mutable {
+        handle->get()->shutdown(grace);
+        handle->get()->when_closed(std::move(done));
+      });
+}
+
+void connection::shutdown(std::chrono::milliseconds grace, error_code& ec) {
+  ec = net::check_blocking(link_of(handle_));
+  if (!ec) {
+    std::tie(ec) = net::wait_for<>([&](auto waker) { start_shutdown(handle_, grace, end_handler(std::move(waker))); });
+  }
+}
+
+void connection::shutdown(std::chrono::milliseconds grace) {
+  error_code ec;
+  shutdown(grace, ec);
+  if (ec) raise(failure(), ec);
+}
+
+// Statistics
+
+void connection::start_stats(const handle_ptr& handle, stats_handler handler) {
+  const auto& link = link_of(handle);
+  if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), connection_stats());
+  net::ask(link, std::move(handler), [link] { return link->stats(); });
+}
+
+connection_stats connection::stats(error_code& ec) const {
+  return net::ask_now<connection_stats>(link_of(handle_), ec, [](net::connection& c) { return c.stats(); });
+}
+
+connection_stats connection::stats() const {
+  error_code ec;
+  auto out = stats(ec);
+  if (ec) raise(failure(), ec);
+  return out;
 }
 
 }  // namespace duplex::h2

@@ -6,7 +6,6 @@
 #include "h2/connector.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
-#include "net/this_thread.hpp"
 
 #include <boost/system/system_error.hpp>
 
@@ -63,15 +62,9 @@ void detail::start_open(const asio::any_io_executor& executor, const request& he
 }
 
 stream open(const asio::any_io_executor& executor, const request& head, options opts, error_code& ec) {
-  if (net::runs_here(executor)) {
-    ec = errc::would_deadlock;
-    return {};
-  }
-  if (net::background_ended(executor)) {
-    ec = errc::connection_lost;
-    return {};
-  }
   stream result;
+  ec = net::check_blocking(executor);
+  if (ec) return result;
   std::tie(ec, result) = net::wait_for<stream>(
       [&](auto waker) { detail::start_open(executor, head, std::move(opts), open_handler(std::move(waker))); });
   return result;

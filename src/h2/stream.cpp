@@ -4,7 +4,7 @@
 #include <duplex/h2/stream.hpp>
 
 #include "core/validate.hpp"
-#include "net/background.hpp"
+#include "net/ask.hpp"
 #include "net/blocking.hpp"
 #include "net/stream.hpp"
 
@@ -86,15 +86,13 @@ core::problem check_informational(const informational& head) {
   return core::check_fields(head.headers);
 }
 
-// What a blocking verb must not wait for.
-error_code check_blocking(const handle_ptr& handle) {
+const std::shared_ptr<net::connection>& link_of(const handle_ptr& handle) {
+  static const std::shared_ptr<net::connection> none;
   const auto& state = state_of(handle);
-  if (!state) return errc::closed;
-  const auto& link = state->get_connection();
-  if (link->runs_on_this_thread()) return errc::would_deadlock;
-  if (net::background_ended(link->executor().get_inner_executor())) return errc::connection_lost;
-  return {};
+  return state ? state->get_connection() : none;
 }
+
+error_code check_blocking(const handle_ptr& handle) { return net::check_blocking(link_of(handle)); }
 
 template <class Initiate>
 void wait_for_send(const handle_ptr& handle, error_code& ec, Initiate initiate) {
@@ -354,6 +352,26 @@ void stream::close() {
   } else {
     net::wait_for<>([&](auto waker) { start_close(handle_, send_handler(std::move(waker))); }, link->close_timeout());
   }
+}
+
+// Statistics
+
+void stream::start_stats(const handle_ptr& handle, stats_handler handler) {
+  const auto& state = state_of(handle);
+  if (!state) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream_stats());
+  net::ask(state->get_connection(), std::move(handler), [state] { return state->stats(); });
+}
+
+stream_stats stream::stats(error_code& ec) const {
+  return net::ask_now<stream_stats>(link_of(handle_), ec,
+                                    [state = state_of(handle_)](net::connection&) { return state->stats(); });
+}
+
+stream_stats stream::stats() const {
+  error_code ec;
+  auto out = stats(ec);
+  if (ec) raise(*this, ec);
+  return out;
 }
 
 }  // namespace duplex::h2

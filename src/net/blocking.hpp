@@ -2,7 +2,9 @@
 // How a blocking verb waits for an asynchronous one. The only place where a caller's thread sleeps: to let the caller
 // drive the connection itself, this is what changes.
 
+#include "net/background.hpp"
 #include "net/connection.hpp"
+#include "net/this_thread.hpp"
 
 #include <duplex/error.hpp>
 
@@ -15,6 +17,18 @@
 #include <utility>
 
 namespace duplex::net {
+
+/// What a blocking verb must not wait for: its own thread, or a library that is being unloaded.
+[[nodiscard]] inline error_code check_blocking(const asio::any_io_executor& executor) {
+  if (runs_here(executor)) return errc::would_deadlock;
+  if (background_ended(executor)) return errc::connection_lost;
+  return {};
+}
+[[nodiscard]] inline error_code check_blocking(const std::shared_ptr<connection>& link) {
+  if (!link) return errc::closed;
+  if (link->runs_on_this_thread()) return errc::would_deadlock;
+  return background_ended(link->executor().get_inner_executor()) ? errc::connection_lost : error_code();
+}
 
 /// Starts an operation by `initiate(handler)` and waits for `handler(error_code, T...)`. A handler that is dropped
 /// without being called (its context was destroyed) counts as `errc::connection_lost`. With `at_most` the wait ends

@@ -18,6 +18,15 @@ namespace {
 
 constexpr std::size_t read_size = 65536;
 
+// The peer has heard nothing of it.
+failure not_opened(errc code, std::string message) {
+  failure why;
+  why.code = code;
+  why.message = std::move(message);
+  why.retry_safe = true;
+  return why;
+}
+
 std::string describe(error_code ec) {
   if (ec == asio::error::eof) return "the peer closed the connection";
   if (ec == asio::ssl::error::stream_truncated) return "the peer closed the connection without ending TLS";
@@ -203,6 +212,11 @@ void connection::route(const core::event& e) {
     pings_.erase(at);
     return;
   }
+  if (e.what == kind::opened) return on_opened(e);
+  if (e.what == kind::not_opened) return fail_open(e.value, session_.why_not_opened());
+  if (e.what == kind::timed_out && e.stream == 0) {
+    return fail_open(e.value, not_opened(errc::timeout, "the peer's limit of streams left no place in time"));
+  }
   if (e.what == kind::settings) {
     if (std::exchange(awaiting_preface_, false)) close_deadline_.reset();
     return;
@@ -234,7 +248,9 @@ void connection::route(const core::event& e) {
 
 void connection::arm_timer() {
   auto next = session_.next_deadline();
-  if (close_deadline_ && (!next || *close_deadline_ < *next)) next = close_deadline_;
+  for (const auto& other : {close_deadline_, grace_deadline_}) {
+    if (other && (!next || *other < *next)) next = other;
+  }
   // An earlier wake-up than needed is harmless, and cheaper than moving the timer with every operation.
   if (!next || (armed_ && *armed_ <= *next)) return;
   armed_ = next;
@@ -244,6 +260,7 @@ void connection::arm_timer() {
     if (ec || !self) return;
     self->armed_.reset();
     if (self->close_deadline_ && *self->close_deadline_ <= now()) return self->shut();
+    if (self->grace_deadline_ && *self->grace_deadline_ <= now()) self->close();
     self->session_.handle_timeout(now());
     self->turn();
   });
@@ -294,6 +311,7 @@ void connection::shut() {
 void connection::abandon() noexcept {
   phase_ = phase::closed;
   pings_.clear();
+  const auto opens = std::exchange(opens_, {});
   close_waiters_.clear();
   const auto on_request = std::exchange(on_request_, nullptr);
   ready_.clear();
@@ -332,6 +350,44 @@ std::shared_ptr<stream_state> connection::open_stream(const core::request_head& 
   return state;
 }
 
+void connection::open_when_possible(core::op_id op, core::request_head head, options opts,
+                                    std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done) {
+  opens_.emplace(op, pending_open{std::move(done), opts, std::move(keep)});
+  if (phase_ != phase::open) return fail_open(op, session_.why_not_opened());
+  opts.on_message = nullptr;  // it may own a handle of this
+  const auto deadline = core::after(now(), opts.connect_timeout);
+  const auto ec = session_.open_when_possible(op, std::move(head), std::move(opts), deadline);
+  if (ec == errc::limit_exceeded) {
+    fail_open(op, not_opened(errc::limit_exceeded, "more opens wait than max_pending_streams"));
+  } else if (ec) {
+    fail_open(op, session_.why_not_opened());
+  }
+}
+
+void connection::on_opened(const core::event& e) {
+  auto open = opens_.extract(e.value);
+  if (open.empty()) return;
+  auto& [done, opts, keep] = open.mapped();
+  auto state = add_stream(e.stream, opts, false);
+  if (opts.active != active::off) state->set_active(opts.active, std::move(opts.on_message));
+  ready_.add([done = std::move(done), s = h2::stream(std::make_shared<stream_handle>(std::move(state)))]() mutable {
+    done({}, std::move(s));
+  });
+}
+
+void connection::fail_open(core::op_id op, failure why) {
+  auto open = opens_.extract(op);
+  if (open.empty()) return;
+  ready_.add([done = std::move(open.mapped().done), why = std::move(why)]() mutable {
+    const auto ec = why.code;
+    done(ec, h2::stream(std::make_shared<stream_handle>(std::move(why))));
+  });
+}
+
+void connection::cancel_open(core::op_id op) {
+  if (session_.cancel_open(op)) fail_open(op, not_opened(errc::canceled, "the open was canceled"));
+}
+
 void connection::ping(core::op_id op, completion<error_code, std::chrono::microseconds> done) {
   if (phase_ != phase::open || session_.failed()) {
     ready_.add([done = std::move(done)]() mutable { done(errc::closed, {}); });
@@ -352,7 +408,24 @@ void connection::goaway(std::uint32_t http2_code, std::string_view debug_data) {
   if (phase_ == phase::open) session_.goaway(http2_code, debug_data);
 }
 
+void connection::shutdown(std::chrono::milliseconds grace) {
+  goaway(0, {});
+  grace_deadline_ = core::after(now(), grace);
+  arm_timer();
+}
+
+h2::connection_stats connection::stats() const {
+  auto out = session_.stats(now());
+  for (const auto& [opaque, ping] : pings_) {
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - ping.sent);
+    out.ping_unanswered = std::max(age, out.ping_unanswered.value_or(age));
+  }
+  out.write_waits = writing_;
+  return out;
+}
+
 void connection::close() {
+  grace_deadline_.reset();
   if (phase_ != phase::open) return;
   for (const auto& [id, state] : std::map(streams_)) state->close_here();
   session_.goaway(0, {});

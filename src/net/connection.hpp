@@ -30,6 +30,7 @@ namespace duplex::net {
 
 using strand = asio::strand<asio::any_io_executor>;
 
+class connection_handle;
 class stream_state;
 
 class connection : public std::enable_shared_from_this<connection> {
@@ -75,16 +76,23 @@ class connection : public std::enable_shared_from_this<connection> {
 
   [[nodiscard]] core::session& session() noexcept { return session_; }
   [[nodiscard]] ready_list& ready() noexcept { return ready_; }
+  [[nodiscard]] h2::connection_stats stats() const;
   [[nodiscard]] static core::time_point now() { return std::chrono::steady_clock::now(); }
 
-  /// Null if the connection takes no more streams.
+  /// Opens at once; null if the connection takes no more streams.
   std::shared_ptr<stream_state> open_stream(const core::request_head& head, const options& opts, bool dedicated);
+  /// Opens as soon as the peer's limit of streams allows. `keep` keeps the connection until then.
+  void open_when_possible(core::op_id op, core::request_head head, options opts,
+                          std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done);
+  void cancel_open(core::op_id op);
   void ping(core::op_id op, completion<error_code, std::chrono::microseconds> done);
   void cancel_ping(core::op_id op);
   /// GOAWAY; running streams finish unless `http2_code` is an error.
   void goaway(std::uint32_t http2_code, std::string_view debug_data);
   /// Resets what runs, says GOAWAY and closes.
   void close();
+  /// GOAWAY; closes when the running streams are over, or after `grace`, come what may.
+  void shutdown(std::chrono::milliseconds grace);
   /// Completes when the last bytes are out and the transport is closing.
   void when_closed(completion<error_code> done);
 
@@ -94,6 +102,12 @@ class connection : public std::enable_shared_from_this<connection> {
   struct pending_ping {
     completion<error_code, std::chrono::microseconds> done;
     core::time_point sent;
+  };
+
+  struct pending_open {
+    completion<error_code, h2::stream> done;
+    options opts;
+    std::shared_ptr<connection_handle> keep;
   };
 
   void read();
@@ -110,6 +124,8 @@ class connection : public std::enable_shared_from_this<connection> {
   void close_by(core::time_point when);
   void report_frames();
   void fail_pings();
+  void on_opened(const core::event& e);
+  void fail_open(core::op_id op, failure why);
   void publish_failure();
   void abandon() noexcept;
   std::shared_ptr<stream_state> add_stream(std::int32_t id, const options& opts, bool dedicated);
@@ -126,9 +142,11 @@ class connection : public std::enable_shared_from_this<connection> {
   std::optional<core::time_point> armed_;
   std::optional<core::time_point> close_deadline_;  // at which the transport is closed, come what may
   bool awaiting_preface_ = false;                   // which is what the deadline is for
+  std::optional<core::time_point> grace_deadline_;  // at which a shutdown turns into a close
 
   std::map<std::int32_t, std::shared_ptr<stream_state>> streams_;
   std::map<std::uint64_t, pending_ping> pings_;
+  std::map<core::op_id, pending_open> opens_;
   std::vector<completion<error_code>> close_waiters_;
   ready_list ready_;
   std::vector<char> in_;

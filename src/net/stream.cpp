@@ -33,6 +33,14 @@ void stream_state::publish_failure() {
   failed_.store(true, std::memory_order_release);
 }
 
+h2::stream_stats stream_state::stats() const {
+  h2::stream_stats out;
+  if (const auto* s = session().find(id_)) out = session().stats(*s);
+  out.recv_waits = recv_.has_value();
+  out.sends_waiting = sends_.size();
+  return out;
+}
+
 // Receiving
 
 void stream_state::recv(core::op_id op, std::optional<options::duration> timeout, recv_completion done) {

@@ -30,6 +30,8 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   [[nodiscard]] std::optional<failure> why_failed() const;
   [[nodiscard]] const std::optional<options::duration>& recv_timeout() const noexcept { return recv_timeout_; }
 
+  [[nodiscard]] h2::stream_stats stats() const;
+
   // Verbs, on the strand
 
   void recv(core::op_id op, std::optional<options::duration> timeout, recv_completion done);

@@ -12,18 +12,6 @@ using h2::fin;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-failure why(const h2::stream& s) {
-  EXPECT_TRUE(s.failure());
-  return s.failure().value_or(failure());
-}
-
-// Waits for the stream's end, whatever came before.
-std::string last_error(h2::stream& s) {
-  error_code ec;
-  while (!ec) s.recv(ec);
-  return name(ec);
-}
-
 TEST(failure, is_none_while_the_stream_is_well_and_after_a_clean_end) {
   both_ends ends;
   EXPECT_FALSE(ends.client.failure());

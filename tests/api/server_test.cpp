@@ -185,12 +185,14 @@ TEST(server, above_max_concurrent_streams_lets_the_client_wait) {
   EXPECT_EQ(outcome(link.async_ping(as_future)), "ok");  // the limit is known
   auto first = std::get<1>(get(link.async_open_stream({.url = server.url()}, bounded(), as_future)));
   auto first_far = server.accept().stream;
-  auto second = std::get<1>(get(link.async_open_stream({.url = server.url()}, bounded(), as_future)));
+  auto waiting = link.async_open_stream({.url = server.url()}, bounded(), as_future);
   EXPECT_EQ(outcome(link.async_ping(as_future)), "ok");
   EXPECT_TRUE(server.idle());
+  EXPECT_TRUE(pending(waiting));
   first.send("", fin);
   first_far.send_response({200, {}}, fin);
   EXPECT_THAT(transcript(first), ElementsAre("response 200", "done"));
+  auto second = std::get<1>(get(std::move(waiting)));
   server.accept().stream.send_response({204, {}}, fin);
   EXPECT_THAT(transcript(second), ElementsAre("response 204", "done"));
 }

@@ -220,6 +220,27 @@ std::vector<std::string> transcript(h2::stream& s) {
   }
 }
 
+failure why(const h2::stream& s) {
+  EXPECT_TRUE(s.failure());
+  return s.failure().value_or(failure());
+}
+
+std::string last_error(h2::stream& s) {
+  error_code ec;
+  while (!ec) s.recv(ec);
+  return name(ec);
+}
+
+asio::awaitable<void> echo_back(request, h2::stream s) {
+  response head{200, {}};
+  co_await s.async_send_response(std::move(head), asio::use_awaitable);
+  for (auto m = co_await s.async_recv(asio::use_awaitable); !std::holds_alternative<done>(m);
+       m = co_await s.async_recv(asio::use_awaitable)) {
+    if (auto* d = std::get_if<data>(&m)) co_await s.async_send(d->bytes, asio::use_awaitable);
+  }
+  co_await s.async_send("", h2::fin, asio::use_awaitable);
+}
+
 std::string receive(h2::stream& s, std::size_t size) {
   std::string out;
   while (out.size() < size) out += std::get<data>(s.recv()).bytes;

@@ -202,6 +202,14 @@ void fence(const both_ends& ends);
 /// What the stream brings, to its end or its error; data is joined, because its boundaries carry no meaning.
 [[nodiscard]] std::vector<std::string> transcript(h2::stream& s);
 
+/// Why the stream failed; a stream that did not is a failure of the test.
+[[nodiscard]] failure why(const h2::stream& s);
+/// The error at the stream's end, whatever comes before.
+[[nodiscard]] std::string last_error(h2::stream& s);
+
+/// A server's handler that answers every request with what it was sent.
+asio::awaitable<void> echo_back(request head, h2::stream s);
+
 /// Receives data until `size` bytes are there.
 [[nodiscard]] std::string receive(h2::stream& s, std::size_t size);
 

@@ -19,19 +19,8 @@ namespace {
 using h2::fin;
 using testing::ElementsAre;
 
-// Answers every request with what it was sent.
-asio::awaitable<void> echo(request, h2::stream s) {
-  response head{200, {}};
-  co_await s.async_send_response(std::move(head), asio::use_awaitable);
-  for (auto m = co_await s.async_recv(asio::use_awaitable); !std::holds_alternative<done>(m);
-       m = co_await s.async_recv(asio::use_awaitable)) {
-    if (auto* d = std::get_if<data>(&m)) co_await s.async_send(d->bytes, asio::use_awaitable);
-  }
-  co_await s.async_send("", fin, asio::use_awaitable);
-}
-
 TEST(tokens, callbacks) {
-  service server(echo);
+  service server(echo_back);
   asio::io_context io;
   std::vector<std::string> seen;
   h2::stream s;
@@ -51,7 +40,7 @@ TEST(tokens, callbacks) {
 }
 
 TEST(tokens, use_future) {
-  service server(echo);
+  service server(echo_back);
   context_threads threads;
   auto s = get(h2::async_open(threads.executor(), {.url = server.url()}, bounded(), asio::use_future));
   get(s.async_send("abc", asio::use_future));
@@ -71,7 +60,7 @@ TEST(tokens, use_future) {
 }
 
 TEST(tokens, use_awaitable) {
-  service server(echo);
+  service server(echo_back);
   asio::io_context io;
   run(io, [](std::string url) -> asio::awaitable<void> {
     request head{.url = std::move(url)};
@@ -94,7 +83,7 @@ TEST(tokens, use_awaitable) {
 }
 
 TEST(tokens, deferred_is_the_default_and_can_be_awaited) {
-  service server(echo);
+  service server(echo_back);
   asio::io_context io;
   run(io, [](std::string url) -> asio::awaitable<void> {
     request head{.url = std::move(url)};
@@ -128,7 +117,7 @@ TEST(tokens, deferred_operations_chain) {
 }
 
 TEST(tokens, as_tuple_and_redirect_error_hand_errors_over_as_values) {
-  service server(echo);
+  service server(echo_back);
   asio::io_context io;
   run(io, [](std::string url) -> asio::awaitable<void> {
     request head{.url = std::move(url)};
@@ -182,7 +171,7 @@ TEST(handlers, run_on_the_executor_that_they_are_bound_to) {
 }
 
 TEST(handlers, without_an_executor_run_on_the_connections) {
-  service server(echo);
+  service server(echo_back);
   asio::io_context io;
   bool right = false;
   h2::stream s;
@@ -273,7 +262,7 @@ TEST(completions, let_go_of_a_context_before_it_runs_out_of_work) {
 }
 
 TEST(completions, go_on_after_a_handler_threw_out_of_run) {
-  service server(echo);
+  service server(echo_back);
   asio::io_context io;
   h2::stream s;
   h2::async_open(io.get_executor(), {.url = server.url()}, bounded(),
@@ -294,7 +283,7 @@ TEST(completions, go_on_after_a_handler_threw_out_of_run) {
 }
 
 TEST(executors, may_be_a_thread_pool) {
-  service server(echo);
+  service server(echo_back);
   asio::thread_pool pool(2);
   {
     auto s = h2::open(pool.get_executor(), {.url = server.url()}, bounded());
@@ -305,7 +294,7 @@ TEST(executors, may_be_a_thread_pool) {
 }
 
 TEST(executors, may_be_a_strand) {
-  service server(echo);
+  service server(echo_back);
   context_threads threads(2);
   const asio::strand<asio::any_io_executor> strand(threads.executor());
   auto s = h2::open(strand, {.url = server.url()}, bounded());

@@ -1,6 +1,7 @@
 #pragma once
 // One HTTP/2 connection and the streams on it (RFC 9113).
 
+#include <duplex/h2/stats.hpp>
 #include <duplex/h2/stream.hpp>
 
 #include <memory>
@@ -33,6 +34,8 @@ class connection {
   using executor_type = asio::any_io_executor;
   using connect_handler = asio::any_completion_handler<void(error_code, connection)>;
   using open_handler = asio::any_completion_handler<void(error_code, stream)>;
+  using end_handler = asio::any_completion_handler<void(error_code)>;
+  using stats_handler = asio::any_completion_handler<void(error_code, connection_stats)>;
   using ping_handler = asio::any_completion_handler<void(error_code, std::chrono::microseconds)>;
 
   /// A handle of no connection; everything fails with `errc::closed`.
@@ -56,9 +59,19 @@ class connection {
         token);
   }
 
-  /// Opens a stream; only the options about a stream count (`flow`, `active`, time-outs, buffers, `informational`).
-  /// The URL's scheme, host and port must be the connection's. Completion signature: `void(error_code, stream)`. On
-  /// failure the stream handed over has the reason in its `failure()`.
+  /// As `async_connect`, blocking; without an executor, on the library's own thread.
+  static connection connect(std::string url, options opts = options());
+  static connection connect(std::string url, options opts, error_code& ec);
+  static connection connect(const asio::any_io_executor& executor, std::string url, options opts = options());
+  static connection connect(const asio::any_io_executor& executor, std::string url, options opts, error_code& ec);
+
+  /// Opens a stream as soon as the peer's limit of streams allows (RFC 9113, section 5.1.2), in the order of the
+  /// calls, at most `max_pending_streams` waiting and each for `connect_timeout`; only the options about a stream count
+  /// (`flow`, `active`, time-outs, buffers, `informational`). The URL's scheme, host and port must be the connection's.
+  /// Completion signature: `void(error_code, stream)`. On failure the stream handed over has the reason in its
+  /// `failure()`. Errors: `invalid_argument`, `timeout`, `limit_exceeded` (too many wait), `refused` (GOAWAY, or no
+  /// stream ids left), `canceled`, and what the connection failed with; the peer has seen nothing of the request.
+  /// Cancellation: any type, while it waits.
   template <asio::completion_token_for<void(error_code, stream)> Token = asio::deferred_t>
   auto async_open_stream(request head, options opts = options(), Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code, stream)>(
@@ -68,6 +81,10 @@ class connection {
         token);
   }
 
+  /// As `async_open_stream`, blocking.
+  stream open_stream(const request& head, options opts = options());
+  stream open_stream(const request& head, options opts, error_code& ec);
+
   /// Sends PING and completes with the round trip (RFC 9113, section 6.7).
   /// Completion signature: `void(error_code, std::chrono::microseconds)`.
   template <asio::completion_token_for<void(error_code, std::chrono::microseconds)> Token = asio::deferred_t>
@@ -76,12 +93,39 @@ class connection {
         [handle = handle_](auto handler) { start_ping(handle, ping_handler(std::move(handler))); }, token);
   }
 
+  /// As `async_ping`, blocking.
+  std::chrono::microseconds ping();
+  std::chrono::microseconds ping(error_code& ec);
+
+  /// Says GOAWAY, lets running streams finish, and resets what still runs after `grace`. Opens that wait are refused.
+  /// Completion signature: `void(error_code)`, when the last bytes are out.
+  template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
+  auto async_shutdown(std::chrono::milliseconds grace, Token&& token = Token{}) {
+    return asio::async_initiate<Token, void(error_code)>(
+        [handle = handle_, grace](auto handler) { start_shutdown(handle, grace, end_handler(std::move(handler))); },
+        token);
+  }
+  /// As `async_shutdown`, blocking.
+  void shutdown(std::chrono::milliseconds grace);
+  void shutdown(std::chrono::milliseconds grace, error_code& ec);
+
   /// Sends GOAWAY; `code` other than 0 ends every stream at once. Running streams otherwise finish, and the
   /// connection closes after the last one (RFC 9113, section 6.8). Never blocks.
   void goaway(std::uint32_t http2_code = 0, std::string debug_data = {});
 
   /// Resets what runs with CANCEL, says GOAWAY and closes. Never blocks.
   void close();
+
+  /// A snapshot that says why nothing moves. Blocking, but not refused on the connection's own strand.
+  /// Errors: `closed` for a handle of no connection, `would_deadlock`.
+  [[nodiscard]] connection_stats stats() const;
+  [[nodiscard]] connection_stats stats(error_code& ec) const;
+  /// Completion signature: `void(error_code, connection_stats)`.
+  template <asio::completion_token_for<void(error_code, connection_stats)> Token = asio::deferred_t>
+  auto async_stats(Token&& token = Token{}) const {
+    return asio::async_initiate<Token, void(error_code, connection_stats)>(
+        [handle = handle_](auto handler) { start_stats(handle, stats_handler(std::move(handler))); }, token);
+  }
 
   [[nodiscard]] executor_type get_executor() const;
   [[nodiscard]] connection_info info() const;
@@ -94,6 +138,8 @@ class connection {
   static void start_connect(const asio::any_io_executor& executor, std::string url, options opts,
                             connect_handler handler);
   static void start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler);
+  static void start_shutdown(const handle_ptr& handle, std::chrono::milliseconds grace, end_handler handler);
+  static void start_stats(const handle_ptr& handle, stats_handler handler);
   static void start_ping(const handle_ptr& handle, ping_handler handler);
 
   handle_ptr handle_;

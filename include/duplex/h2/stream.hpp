@@ -2,6 +2,7 @@
 // One full-duplex HTTP/2 stream (RFC 9113, section 5), the same type on the client and on the server.
 
 #include <duplex/error.hpp>
+#include <duplex/h2/stats.hpp>
 #include <duplex/message.hpp>
 #include <duplex/options.hpp>
 
@@ -55,6 +56,7 @@ class stream {
   using executor_type = asio::any_io_executor;
   using recv_handler = asio::any_completion_handler<void(error_code, message)>;
   using send_handler = asio::any_completion_handler<void(error_code)>;
+  using stats_handler = asio::any_completion_handler<void(error_code, stream_stats)>;
 
   /// A handle of no stream; everything fails with `errc::closed`.
   stream() = default;
@@ -195,6 +197,17 @@ class stream {
         token);
   }
 
+  /// A snapshot that says why nothing moves. Blocking, but not refused on the connection's own strand.
+  /// Errors: `closed` for a handle of no stream, `would_deadlock`.
+  [[nodiscard]] stream_stats stats() const;
+  [[nodiscard]] stream_stats stats(error_code& ec) const;
+  /// Completion signature: `void(error_code, stream_stats)`.
+  template <asio::completion_token_for<void(error_code, stream_stats)> Token = asio::deferred_t>
+  auto async_stats(Token&& token = Token{}) const {
+    return asio::async_initiate<Token, void(error_code, stream_stats)>(
+        [handle = handle_](auto handler) { start_stats(handle, stats_handler(std::move(handler))); }, token);
+  }
+
   // Ending
 
   /// Ends the stream at once with RST_STREAM (RFC 9113, section 6.4). What is queued is dropped, pending operations
@@ -259,6 +272,7 @@ class stream {
   static void start_send_trailers(const handle_ptr& handle, fields list, send_handler handler);
   static void start_send_response(const handle_ptr& handle, response head, bool end, send_handler handler);
   static void start_send_informational(const handle_ptr& handle, informational head, send_handler handler);
+  static void start_stats(const handle_ptr& handle, stats_handler handler);
   static void start_close(const handle_ptr& handle, send_handler handler);
 
   handle_ptr handle_;
