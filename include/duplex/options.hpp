@@ -6,6 +6,7 @@
 #include <duplex/message.hpp>
 
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -49,6 +50,9 @@ struct tls_options {
   std::string server_name{};
   /// Session secrets are appended here in the NSS key log format (for Wireshark).
   std::string keylog_file{};
+
+  /// By every member: connections are shared only where all of it is the same.
+  friend auto operator<=>(const tls_options&, const tls_options&) = default;
 };
 
 /// Which addresses a name may resolve to.

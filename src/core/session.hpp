@@ -143,6 +143,8 @@ class session {
   [[nodiscard]] const std::optional<failure>& failed() const noexcept { return failed_; }
   [[nodiscard]] bool accepts_streams() const noexcept;
   [[nodiscard]] std::size_t active_streams() const noexcept { return active_; }
+  /// How many streams the peer lets us have at the same time; none until it has said so.
+  [[nodiscard]] std::optional<std::uint32_t> stream_limit() const;
 
   /// What the driver does not know.
   [[nodiscard]] h2::stream_stats stats(const stream& s) const;

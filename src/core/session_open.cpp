@@ -49,6 +49,11 @@ bool session::cancel_open(op_id op) {
   return waiting_.remove(op);
 }
 
+std::optional<std::uint32_t> session::stream_limit() const {
+  if (!settings_seen_) return std::nullopt;
+  return nghttp2_session_get_remote_settings(engine_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
 // Until the peer's SETTINGS are there, the engine takes its limit to be 100.
 bool session::has_place() const {
   return active_ < nghttp2_session_get_remote_settings(engine_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);

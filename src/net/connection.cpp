@@ -166,6 +166,7 @@ void connection::turn() {
 }
 
 void connection::after_turn() {
+  report_load();
   if (phase_ == phase::closed) return;
   if (phase_ == phase::open && handles_ == 0) {
     // Nobody is left to wait for a peer that does not take what it is sent.
@@ -190,6 +191,20 @@ void connection::route_events() {
 void connection::report_frames() {
   if (!options_.on_frame) return;
   for (const auto& frame : session_.take_frames()) options_.on_frame(frame);
+}
+
+const connection_load& connection::tell_load() {
+  told_load_ = {phase_ == phase::open && session_.accepts_streams(), session_.active_streams(),
+                session_.stream_limit()};
+  return told_load_;
+}
+
+void connection::report_load() {
+  if (!on_load_) return;
+  const auto before = told_load_;
+  if (tell_load() == before) return;
+  on_load_(told_load_);
+  if (!told_load_.in_service) on_load_ = nullptr;
 }
 
 void connection::route(const core::event& e) {

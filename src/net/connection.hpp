@@ -33,10 +33,22 @@ using strand = asio::strand<asio::any_io_executor>;
 class connection_handle;
 class stream_state;
 
+/// What somebody who spreads streams over several connections has to know of one.
+struct connection_load {
+  /// Whether it takes more streams; once it does not, it never will.
+  bool in_service = true;
+  std::size_t streams = 0;
+  /// The peer's, once it is known.
+  std::optional<std::uint32_t> limit{};
+
+  friend bool operator==(const connection_load&, const connection_load&) = default;
+};
+
 class connection : public std::enable_shared_from_this<connection> {
  public:
   using request_handler = std::function<void(request, h2::stream)>;
   using close_handler = asio::any_completion_handler<void(error_code)>;
+  using load_handler = std::function<void(const connection_load&)>;
 
   /// `on_request`: server only.
   connection(strand executor, std::unique_ptr<transport> link, core::session_config config, h2::connection_info info,
@@ -93,6 +105,10 @@ class connection : public std::enable_shared_from_this<connection> {
   void close();
   /// GOAWAY; closes when the running streams are over, or after `grace`, come what may.
   void shutdown(std::chrono::milliseconds grace);
+  /// Calls `handler` after each turn that left another load than was last told, by this or by `tell_load`; for the
+  /// last time when it goes out of service. It must not throw.
+  void watch_load(load_handler handler) { on_load_ = std::move(handler); }
+  [[nodiscard]] const connection_load& tell_load();
   /// Completes when the last bytes are out and the transport is closing.
   void when_closed(completion<error_code> done);
 
@@ -123,6 +139,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void shut();
   void close_by(core::time_point when);
   void report_frames();
+  void report_load();
   void fail_pings();
   void on_opened(const core::event& e);
   void fail_open(core::op_id op, failure why);
@@ -138,6 +155,8 @@ class connection : public std::enable_shared_from_this<connection> {
   h2::connection_info info_;
   std::string origin_;
   request_handler on_request_;
+  load_handler on_load_;
+  connection_load told_load_;
   asio::steady_timer timer_;
   std::optional<core::time_point> armed_;
   std::optional<core::time_point> close_deadline_;  // at which the transport is closed, come what may
