@@ -5,6 +5,7 @@
 #include <duplex/error.hpp>
 #include <duplex/fields.hpp>
 #include <duplex/frame.hpp>
+#include <duplex/h2/client.hpp>
 #include <duplex/h2/code.hpp>
 #include <duplex/h2/connection.hpp>
 #include <duplex/h2/open.hpp>

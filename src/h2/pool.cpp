@@ -1,0 +1,388 @@
+// The pool of connections of a client.
+
+#include "h2/pool.hpp"
+
+#include "h2/connector.hpp"
+#include "net/stream.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace duplex::h2 {
+namespace {
+
+// Of an open the peer has heard nothing of.
+failure not_opened(errc code, std::string message) {
+  failure why;
+  why.code = code;
+  why.message = std::move(message);
+  why.retry_safe = true;
+  return why;
+}
+
+bool may_try_again(const failure& why) {
+  return why.retry_safe && (why.code == errc::refused || why.code == errc::connection_lost);
+}
+
+}  // namespace
+
+/// What a dial ends with.
+struct pool::dialed {
+  std::shared_ptr<net::connection_handle> link{};
+  std::optional<failure> why{};
+};
+
+// Travels with the timer, which always waits while an open does. If the context is destroyed it goes without being
+// called: then handlers that own a handle of this pool must be let go.
+class pool::lifeline {
+ public:
+  explicit lifeline(std::shared_ptr<pool> p) noexcept : pool_(std::move(p)) {}
+  lifeline(lifeline&&) noexcept = default;
+  lifeline& operator=(lifeline&&) noexcept = default;
+  ~lifeline() {
+    if (pool_) pool_->abandon();
+  }
+  std::shared_ptr<pool> release() noexcept { return std::move(pool_); }
+
+ private:
+  std::shared_ptr<pool> pool_;
+};
+
+pool::pool(asio::any_io_executor executor, client_options opts)
+    : executor_(std::move(executor)), strand_(executor_), home_(strand_), options_(opts), timer_(strand_) {}
+
+pool_handle::~pool_handle() {
+  asio::dispatch(pool_->strand(), [p = pool_] { p->retire(); });
+}
+
+// Opening
+
+void pool::open(core::op_id id, pending_open next) {
+  const auto full = opens_.size() >= options_.max_pending_opens;
+  const auto deadline = core::after(net::connection::now(), next.opts.connect_timeout);
+  const auto key = key_of(next.parsed.where, next.opts);
+  const auto at = opens_.emplace(id, std::move(next)).first;
+  if (closed_) return fail(id, not_opened(errc::closed, "the client was closed"));
+  if (full) return fail(id, not_opened(errc::limit_exceeded, "more opens wait than max_pending_opens"));
+  deadlines_.set({wait::open, id}, deadline);
+  at->second.where = find_or_add(key);
+  at->second.where->saturated = false;
+  at->second.where->queue.push_back(id);
+  serve(at->second.where);
+}
+
+std::shared_ptr<origin> pool::find_or_add(const origin_key& key) {
+  auto& where = origins_[key];
+  if (!where) where = std::make_shared<origin>(origin{key});
+  return where;
+}
+
+// Gives waiting opens to connections, and sees to it that there are some.
+void pool::serve(const std::shared_ptr<origin>& where) {
+  if (closed_) return;
+  while (!where->queue.empty()) {
+    auto* link = where->least_loaded();
+    if (!link) break;
+    const auto id = where->queue.front();
+    where->queue.pop_front();
+    assign(where, *link, id);
+  }
+  if (where->wants_more(options_.max_connections_per_origin)) dial(where);
+  watch_idle(*where);
+  if (where->links.empty() && where->queue.empty()) {
+    const auto at = origins_.find(where->key);
+    if (at != origins_.end() && at->second == where) origins_.erase(at);
+  }
+  arm_timer();
+}
+
+void pool::assign(const std::shared_ptr<origin>& where, pooled& link, core::op_id id) {
+  auto& open = opens_.at(id);
+  ++link.assigned;
+  open.at = link.link->get();
+  open.op_there = open.at->next_op();
+  auto opts = open.opts;
+  opts.connect_timeout = options::duration::max();  // the pool's timer has it
+  connection::open_handler answer = [weak = weak_from_this(), where = std::weak_ptr(where), link = link.id, id,
+                                     at = open.at](error_code ec, stream s) {
+    const auto self = weak.lock();
+    if (!self) return;
+    asio::post(self->strand_, [self, where, link, id, load = at->tell_load(), ec, s = std::move(s)]() mutable {
+      if (const auto o = where.lock()) self->on_answered(o, link, load, id, ec, std::move(s));
+    });
+  };
+  open.at->submit([at = open.at, op = open.op_there, head = open.parsed.head, opts = std::move(opts), keep = link.link,
+                   done = open_completion(std::move(answer), open.at->home())]() mutable {
+    at->open_when_possible(op, std::move(head), std::move(opts), std::move(keep), std::move(done));
+  });
+}
+
+void pool::on_answered(const std::shared_ptr<origin>& where, core::op_id link, const net::connection_load& load,
+                       core::op_id id, error_code ec, stream s) {
+  if (auto* p = where->find(link)) {
+    --p->assigned;
+    on_load(where, link, load);
+  }
+  const auto at = opens_.find(id);
+  if (at == opens_.end()) return;
+  auto& open = at->second;
+  open.at.reset();
+  ++open.attempts;
+  const auto why = s.failure();
+  if (!ec) {
+    finish(id, ec, std::move(s));
+  } else if (open.verdict) {
+    fail(id, std::move(*open.verdict));
+  } else if (why && may_try_again(*why) && open.attempts < options_.max_attempts) {
+    constexpr std::size_t most_doublings = 16;
+    const auto pause = options_.retry_delay * (1U << std::min(open.attempts - 1, most_doublings));
+    deadlines_.set({wait::retry, id}, core::after(net::connection::now(), pause));
+    arm_timer();
+  } else {
+    finish(id, ec, std::move(s));
+  }
+}
+
+// Dialing
+
+void pool::dial(const std::shared_ptr<origin>& where) {
+  const auto& first = opens_.at(where->queue.front());
+  auto opts = first.opts;
+  opts.connect_timeout = options::duration::max();  // it ends when nobody waits for it any more
+  const auto id = next_id();
+  auto& next = where->links.emplace_back();
+  next.id = id;
+  next.dialing = std::make_unique<asio::cancellation_signal>();
+
+  const std::weak_ptr weak = weak_from_this();
+  const std::weak_ptr weak_where = where;
+  const auto done = [weak, weak_where, id](error_code, dialed result) {
+    const auto self = weak.lock();
+    if (!self) return;
+    asio::post(self->strand_, [self, weak_where, id, result = std::move(result)]() mutable {
+      if (const auto o = weak_where.lock()) self->on_dialed(o, id, std::move(result));
+    });
+  };
+  connect<dialed>(
+      executor_, request{.url = first.url}, std::move(opts), asio::bind_cancellation_slot(next.dialing->slot(), done),
+      [weak, weak_where, id](const std::shared_ptr<net::connection>& link, const core::request_head&, const options&) {
+        link->watch_load([weak, weak_where, id](const net::connection_load& load) {
+          const auto self = weak.lock();
+          if (!self) return;
+          asio::post(self->strand_, [self, weak_where, id, load] {
+            if (const auto o = weak_where.lock()) self->on_load(o, id, load);
+          });
+        });
+        return std::pair(error_code(), dialed{.link = std::make_shared<net::connection_handle>(link)});
+      },
+      [](failure why) { return dialed{.why = std::move(why)}; });
+}
+
+void pool::on_dialed(const std::shared_ptr<origin>& where, core::op_id link, dialed result) {
+  auto* next = where->find(link);
+  if (!next) return;  // nobody waits for it any more
+  if (!result.why) {
+    next->link = std::move(result.link);
+    next->dialing.reset();
+    return serve(where);
+  }
+  std::erase_if(where->links, [link](const pooled& p) { return p.id == link; });
+  where->saturated = !where->links.empty();
+  if (where->links.empty()) {
+    for (const auto id : std::exchange(where->queue, {})) fail(id, *result.why);
+  }
+  serve(where);
+}
+
+// Connections
+
+void pool::on_load(const std::shared_ptr<origin>& where, core::op_id link, const net::connection_load& load) {
+  auto* p = where->find(link);
+  if (!p) return;
+  p->load = load;
+  if (!load.in_service) drop(*where, link);
+  serve(where);
+}
+
+// Its streams' handles keep it, and it closes after the last.
+void pool::drop(origin& where, core::op_id link) {
+  deadlines_.clear({wait::idle, link});
+  std::erase_if(retired_, [](const auto& c) { return c.expired(); });
+  if (auto* p = where.find(link); p && p->link) retired_.push_back(p->link->get());
+  std::erase_if(where.links, [link](const pooled& p) { return p.id == link; });
+}
+
+void pool::watch_idle(origin& where) {
+  for (auto& p : where.links) {
+    const bool idle = p.link && p.used() == 0;
+    if (idle == p.idle) continue;
+    p.idle = idle;
+    if (idle) {
+      deadlines_.set({wait::idle, p.id}, core::after(net::connection::now(), options_.idle_timeout));
+    } else {
+      deadlines_.clear({wait::idle, p.id});
+    }
+  }
+}
+
+void pool::drop_idle(core::op_id link) {
+  const auto at = std::find_if(origins_.begin(), origins_.end(),
+                               [link](const auto& entry) { return entry.second->find(link) != nullptr; });
+  if (at == origins_.end()) return;
+  const auto where = at->second;
+  if (!where->find(link)->idle) return;  // it was given something in this very moment
+  const auto c = where->find(link)->link->get();
+  drop(*where, link);
+  c->submit([c] { c->goaway(0, {}); });  // handles of streams that are over do not hold it up
+  serve(where);
+}
+
+// Ending an open
+
+void pool::finish(core::op_id id, error_code ec, stream s) {
+  auto open = opens_.extract(id);
+  if (open.empty()) return;
+  deadlines_.clear({wait::open, id});
+  deadlines_.clear({wait::retry, id});
+  asio::post(strand_, [done = std::move(open.mapped().done), keep = std::move(open.mapped().keep), ec,
+                       s = std::move(s)]() mutable { done(ec, std::move(s)); });
+}
+
+void pool::fail(core::op_id id, failure why) {
+  const auto ec = why.code;
+  finish(id, ec, stream(std::make_shared<net::stream_handle>(std::move(why))));
+}
+
+void pool::cancel(core::op_id id) { give_up(id, not_opened(errc::canceled, "the open was canceled")); }
+
+void pool::give_up(core::op_id id, failure why) {
+  const auto at = opens_.find(id);
+  if (at == opens_.end()) return;
+  auto& open = at->second;
+  if (open.at) {
+    open.verdict = std::move(why);
+    return open.at->submit([c = open.at, op = open.op_there] { c->cancel_open(op); });
+  }
+  const auto where = open.where;
+  std::erase(where->queue, id);
+  fail(id, std::move(why));
+  if (where->queue.empty()) where->stop_dialing();
+  serve(where);
+}
+
+// Ending the pool
+
+void pool::shutdown(std::chrono::milliseconds grace, net::completion<error_code> done) {
+  struct gathering {
+    net::completion<error_code> done;
+    std::size_t left;
+  };
+  const auto links = end();
+  if (links.empty()) {
+    return asio::post(strand_, [done = std::move(done)]() mutable { done({}); });
+  }
+  const auto all = std::make_shared<gathering>(gathering{std::move(done), links.size()});
+  for (const auto& c : links) {
+    connection::end_handler closed = [all, here = strand_](error_code) {
+      asio::post(here, [all] {
+        if (--all->left == 0) all->done({});
+      });
+    };
+    c->submit([c, grace, closed = net::completion<error_code>(std::move(closed), c->home())]() mutable {
+      c->shutdown(grace);
+      c->when_closed(std::move(closed));
+    });
+  }
+}
+
+void pool::close() {
+  for (const auto& c : end()) c->submit([c] { c->close(); });
+}
+
+void pool::retire() {
+  closed_ = true;
+  for (const auto& [key, where] : std::exchange(origins_, {})) where->stop_dialing();
+  deadlines_ = {};
+  arm_timer();
+}
+
+// Takes every connection out of service, and returns them all.
+std::vector<std::shared_ptr<net::connection>> pool::end() {
+  closed_ = true;
+  std::vector<core::op_id> waiting;
+  for (const auto& [id, open] : opens_) waiting.push_back(id);
+  for (const auto id : waiting) give_up(id, not_opened(errc::canceled, "the client was closed"));
+  std::vector<std::shared_ptr<net::connection>> links;
+  for (const auto& [key, where] : std::exchange(origins_, {})) {
+    where->stop_dialing();
+    for (const auto& p : where->links) {
+      deadlines_.clear({wait::idle, p.id});
+      retired_.push_back(p.link->get());
+    }
+    where->links.clear();
+  }
+  for (const auto& weak : retired_) {
+    if (auto c = weak.lock()) links.push_back(std::move(c));
+  }
+  arm_timer();
+  return links;
+}
+
+client_stats pool::stats() const {
+  client_stats out;
+  for (const auto& [key, where] : origins_) {
+    for (const auto& p : where->links) {
+      ++(p.link ? out.connections : out.dialing);
+      out.streams += p.load.streams;
+    }
+  }
+  out.pending_opens = opens_.size();
+  return out;
+}
+
+// Time
+
+void pool::arm_timer() {
+  const auto next = deadlines_.next();
+  if (!next) {
+    if (std::exchange(armed_, std::nullopt)) timer_.cancel();
+    return;
+  }
+  // An earlier wake-up than needed is harmless, and cheaper than moving the timer with every open.
+  if (armed_ && *armed_ <= *next) return;
+  armed_ = next;
+  timer_.expires_at(*next);
+  timer_.async_wait([life = lifeline(shared_from_this())](error_code ec) mutable {
+    const auto self = life.release();
+    if (!ec) self->on_time();
+  });
+}
+
+void pool::on_time() {
+  armed_.reset();
+  for (const auto& due : deadlines_.expire(net::connection::now())) {
+    if (due.what == wait::idle) {
+      drop_idle(due.id);
+    } else if (due.what == wait::open) {
+      give_up(due.id, not_opened(errc::timeout, "no stream within connect_timeout"));
+    } else if (const auto at = opens_.find(due.id); at != opens_.end()) {
+      auto& open = at->second;
+      open.where = find_or_add(open.where->key);
+      open.where->queue.push_front(due.id);  // it has waited before
+      serve(open.where);
+    }
+  }
+  arm_timer();
+}
+
+void pool::abandon() noexcept {
+  closed_ = true;
+  const auto opens = std::exchange(opens_, {});
+  const auto origins = std::exchange(origins_, {});
+}
+
+}  // namespace duplex::h2
