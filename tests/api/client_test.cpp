@@ -6,6 +6,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
 
 #include <atomic>
 #include <map>
@@ -451,6 +452,140 @@ TEST(client, an_open_that_waits_for_a_place_can_be_canceled_and_can_time_out) {
   auto next = client.open({.url = h.server.url()}, bounded());
   h.take(1);
   EXPECT_TRUE(h.server.idle());
+}
+
+// Attempts. On one thread, what happens to a connection just before an open is not yet known to the pool.
+
+struct one_thread {
+  explicit one_thread(h2::client_options opts, std::uint32_t limit = 100)
+      : h(limit), client(std::make_unique<h2::client>(io.get_executor(), opts)) {
+    open(first);
+    EXPECT_TRUE(run_until(io, [&] { return first.ec.has_value(); }));
+    bool answered = false;  // and the limit is known
+    first.stream.connection().async_ping([&](error_code, auto) { answered = true; });
+    EXPECT_TRUE(run_until(io, [&] { return answered; }));
+    h.take(1);
+  }
+
+  struct result {
+    std::optional<error_code> ec{};
+    h2::stream stream{};
+  };
+  void open(result& to, options opts = bounded(), asio::cancellation_slot slot = {}) {
+    client->async_open({.url = h.server.url()}, std::move(opts),
+                       asio::bind_cancellation_slot(slot, [&to](error_code ec, h2::stream s) {
+                         to = {ec, std::move(s)};
+                       }));
+  }
+  // In a handler of the context.
+  template <class Function>
+  void inside(Function f) {
+    asio::post(io, f);
+  }
+  [[nodiscard]] bool wait(result& r) {
+    return run_until(io, [&] { return r.ec.has_value(); });
+  }
+  h2::client_stats stats() {
+    std::optional<h2::client_stats> out;
+    client->async_stats([&](error_code, h2::client_stats s) { out = s; });
+    EXPECT_TRUE(run_until(io, [&] { return out.has_value(); }));
+    return *out;
+  }
+
+  holding h;
+  asio::io_context io;
+  std::unique_ptr<h2::client> client;
+  result first{};
+};
+
+TEST(client, tries_an_open_again_that_came_too_late_for_its_connection) {
+  one_thread t(h2::client_options{});
+  one_thread::result r;
+  t.inside([&] {
+    t.first.stream.connection().goaway();
+    t.open(r);
+  });
+  ASSERT_TRUE(t.wait(r));
+  EXPECT_EQ(name(*r.ec), "ok");
+  t.h.take(1);
+  EXPECT_EQ(t.h.per_connection.size(), 2U);
+}
+
+TEST(client, does_not_try_again_more_often_than_max_attempts) {
+  h2::client_options once;
+  once.max_attempts = 1;
+  one_thread t(once);
+  one_thread::result r;
+  t.inside([&] {
+    t.first.stream.connection().goaway();
+    t.open(r);
+  });
+  ASSERT_TRUE(t.wait(r));
+  EXPECT_EQ(name(*r.ec), "refused");
+  ASSERT_TRUE(r.stream.failure());
+  EXPECT_TRUE(r.stream.failure()->retry_safe);
+}
+
+TEST(client, an_open_can_be_canceled_and_can_time_out_between_attempts) {
+  h2::client_options slow;
+  slow.retry_delay = std::chrono::minutes(1);
+  one_thread t(slow);
+  one_thread::result canceled;
+  one_thread::result late;
+  asio::cancellation_signal cancel;
+  auto opts = bounded();
+  opts.connect_timeout = 5ms;
+  t.inside([&] {
+    t.first.stream.connection().goaway();
+    t.open(canceled, bounded(), cancel.slot());
+    t.open(late, opts);
+  });
+  ASSERT_TRUE(t.wait(late));
+  EXPECT_EQ(name(*late.ec), "timeout");
+  EXPECT_EQ(t.stats().pending_opens, 1U);
+  cancel.emit(asio::cancellation_type::total);
+  ASSERT_TRUE(t.wait(canceled));
+  EXPECT_EQ(name(*canceled.ec), "canceled");
+  EXPECT_EQ(t.stats().pending_opens, 0U);
+  EXPECT_EQ(t.stats().connections, 0U);
+}
+
+// Somebody takes the connection's last place behind the pool's back.
+TEST(client, an_open_that_waits_at_its_connection_can_be_canceled_and_can_time_out_and_can_succeed) {
+  one_thread t(at_most(1), 2);
+  one_thread::result canceled;
+  one_thread::result late;
+  one_thread::result patient;
+  one_thread::result taken;
+  asio::cancellation_signal cancel;
+  const auto behind = [&] {
+    t.first.stream.connection().async_open_stream({.url = t.h.server.url()}, bounded(),
+                                                  [&](error_code ec, h2::stream s) {
+                                                    taken = {ec, std::move(s)};
+                                                  });
+  };
+  t.inside([&] {
+    behind();
+    t.open(canceled, bounded(), cancel.slot());
+  });
+  ASSERT_TRUE(t.wait(taken));
+  EXPECT_EQ(t.stats().pending_opens, 1U);
+  cancel.emit(asio::cancellation_type::total);
+  ASSERT_TRUE(t.wait(canceled));
+  EXPECT_EQ(name(*canceled.ec), "canceled");
+
+  auto opts = bounded();
+  opts.connect_timeout = 5ms;
+  t.open(late, opts);
+  ASSERT_TRUE(t.wait(late));
+  EXPECT_EQ(name(*late.ec), "timeout");
+
+  t.open(patient);
+  EXPECT_EQ(t.stats().pending_opens, 1U);
+  taken.stream.reset(0x8);
+  ASSERT_TRUE(t.wait(patient));
+  EXPECT_EQ(name(*patient.ec), "ok");
+  EXPECT_EQ(t.stats().streams, 2U);
 }
 
 // Ending
