@@ -153,6 +153,8 @@ void pool::dial(const std::shared_ptr<origin>& where) {
   const auto& first = opens_.at(where->queue.front());
   auto opts = first.opts;
   opts.connect_timeout = options::duration::max();  // it ends when nobody waits for it any more
+  opts.active = active::off;
+  opts.on_message = nullptr;  // it is the stream's, and goes with the open
   const auto id = next_id();
   auto& next = where->links.emplace_back();
   next.id = id;
