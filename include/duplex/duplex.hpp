@@ -5,9 +5,11 @@
 #include <duplex/error.hpp>
 #include <duplex/fields.hpp>
 #include <duplex/frame.hpp>
+#include <duplex/h2/body.hpp>
 #include <duplex/h2/client.hpp>
 #include <duplex/h2/code.hpp>
 #include <duplex/h2/connection.hpp>
+#include <duplex/h2/fetch.hpp>
 #include <duplex/h2/open.hpp>
 #include <duplex/h2/server.hpp>
 #include <duplex/h2/stream.hpp>

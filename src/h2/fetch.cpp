@@ -1,0 +1,434 @@
+// The linear case, on the stream's public verbs: two coroutines, one that sends and one that receives, on one strand.
+
+#include <duplex/h2/fetch.hpp>
+
+#include "h2/body.hpp"
+#include "net/background.hpp"
+#include "net/blocking.hpp"
+#include "net/stream.hpp"
+
+#include <duplex/h2/code.hpp>
+#include <duplex/h2/open.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <charconv>
+#include <exception>
+#include <memory>
+#include <tuple>
+#include <variant>
+
+namespace duplex::h2 {
+namespace {
+
+constexpr auto as_value = asio::as_tuple(asio::use_awaitable);
+constexpr auto cancel_code = static_cast<std::uint32_t>(code::cancel);
+constexpr int redirection = 300;  // the first status that does not say that the request is taken
+constexpr int not_modified = 304;
+
+failure local(error_code ec, std::string message) {
+  failure why;
+  why.code = ec;
+  why.message = std::move(message);
+  return why;
+}
+
+failure from_exception(const std::exception_ptr& error, const std::string& who) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const boost::system::system_error& e) {
+    return local(e.code(), e.what());
+  } catch (const std::exception& e) {
+    return local(errc::canceled, who + " failed: " + e.what());
+  } catch (...) {
+    return local(errc::canceled, who + " failed");
+  }
+}
+
+std::optional<std::uint64_t> content_length(const fields& headers) {
+  const auto* f = headers.find("content-length");
+  std::uint64_t value = 0;
+  if (!f) return std::nullopt;
+  const auto* end = f->value.data() + f->value.size();
+  const auto [at, ec] = std::from_chars(f->value.data(), end, value);
+  return ec == std::errc() && at == end ? std::optional(value) : std::nullopt;
+}
+
+// Whether a request without a body has to say so (RFC 9110, section 8.6).
+bool expects_body(const std::string& method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
+
+// One request and its response. Everything happens on the strand.
+class exchange : public std::enable_shared_from_this<exchange> {
+ public:
+  exchange(const asio::any_io_executor& executor, connection link, request head, body_source body, fetch_options opts)
+      : executor_(executor),
+        link_(std::move(link)),
+        head_(std::move(head)),
+        opts_(std::move(opts)),
+        body_(std::move(body), opts_.chunk_size),
+        timer_(executor_) {
+    opts_.stream.active = active::off;
+    opts_.stream.on_message = nullptr;
+    opts_.stream.informational = false;
+  }
+
+  [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+  [[nodiscard]] const std::optional<failure>& why_failed() const noexcept { return why_; }
+  [[nodiscard]] error_code error() const { return why_ ? why_->code : error_code(); }
+  [[nodiscard]] const stream& get_stream() const noexcept { return stream_; }
+
+  /// The handler's cancellation slot.
+  template <class Handler>
+  void bind_cancellation(const Handler& handler) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (!slot.is_connected()) return;
+    slot.assign([weak = weak_from_this(), strand = executor_](asio::cancellation_type type) {
+      if ((type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
+      asio::dispatch(strand, [weak] {
+        if (const auto self = weak.lock()) self->interrupt(local(errc::canceled, "the exchange was canceled"));
+      });
+    });
+  }
+
+  static asio::awaitable<reply> fetch(std::shared_ptr<exchange> self);
+  static asio::awaitable<response> fetch_head(std::shared_ptr<exchange> self);
+
+ private:
+  // Ends the exchange before its end. The first reason counts.
+  void fail(failure why) {
+    if (why_) return;
+    why_ = std::move(why);
+    stop();
+  }
+  // As `fail`, from outside: nothing happens once the result is on its way.
+  void interrupt(failure why) {
+    if (!finished_) fail(std::move(why));
+  }
+  // Whatever waits for the peer or for the body comes back.
+  void stop() {
+    stream_.reset(cancel_code);
+    stop_.emit(asio::cancellation_type::terminal);
+  }
+  void finish() {
+    finished_ = true;
+    timer_.cancel();
+  }
+
+  void start_timer();
+  [[nodiscard]] std::optional<std::string> prepare();
+  [[nodiscard]] failure stream_failure(error_code ec) const;
+  void report() const {
+    if (opts_.on_progress) opts_.on_progress(progress_);
+  }
+
+  static asio::awaitable<void> open(std::shared_ptr<exchange> self);
+  static asio::awaitable<void> send(std::shared_ptr<exchange> self);
+  static asio::awaitable<void> send_pieces(std::shared_ptr<exchange> self);
+  static asio::awaitable<void> receive(std::shared_ptr<exchange> self);
+  void take(message m);
+  void take_head(response head);
+  void take_data(std::string bytes);
+
+  asio::any_io_executor executor_;
+  connection link_;
+  request head_;
+  fetch_options opts_;
+  body_reader body_;
+  asio::steady_timer timer_;
+  asio::cancellation_signal stop_;
+  stream stream_;
+  reply reply_;
+  progress progress_;
+  std::optional<failure> why_;
+  bool sent_ = false;
+  bool received_ = false;
+  bool unwanted_ = false;  // the rest of the request
+  bool finished_ = false;
+};
+
+void exchange::start_timer() {
+  if (!opts_.timeout) return;
+  timer_.expires_after(*opts_.timeout);
+  timer_.async_wait([weak = weak_from_this()](error_code ec) {
+    const auto self = weak.lock();
+    if (!ec && self) self->interrupt(local(errc::timeout, "the exchange took longer than its timeout"));
+  });
+}
+
+// What is wrong with the request; nothing was sent yet.
+std::optional<std::string> exchange::prepare() {
+  if (opts_.chunk_size == 0) return "option chunk_size is 0";
+  if (opts_.timeout && *opts_.timeout <= std::chrono::milliseconds(0)) return "option timeout is not positive";
+  if (auto bad = body_.open()) return bad;
+  const auto& size = body_.size();
+  progress_.to_send = size;
+  if (!size) return std::nullopt;
+  if (const auto* said = head_.headers.find("content-length")) {
+    if (content_length(head_.headers) == size) return std::nullopt;
+    return "content-length is " + said->value + ", and the body has " + std::to_string(*size) + " bytes";
+  }
+  if (*size > 0 || expects_body(head_.method)) head_.headers.add("content-length", std::to_string(*size));
+  return std::nullopt;
+}
+
+failure exchange::stream_failure(error_code ec) const {
+  auto why = stream_.failure();
+  if (why && why->code == ec) return *why;
+  return local(ec, ec == errc::timeout ? "no message came within recv_timeout" : ec.message());
+}
+
+asio::awaitable<void> exchange::open(std::shared_ptr<exchange> self) {
+  auto& x = *self;
+  co_await asio::post(as_value);  // never completes inside the initiating call
+  if (x.why_) co_return;
+  if (auto bad = x.prepare()) {
+    auto why = local(errc::invalid_argument, std::move(*bad));
+    why.retry_safe = true;
+    co_return x.fail(std::move(why));
+  }
+  x.start_timer();
+  error_code ec;
+  if (x.link_) {
+    std::tie(ec, x.stream_) = co_await x.link_.async_open_stream(
+        x.head_, x.opts_.stream, asio::bind_cancellation_slot(x.stop_.slot(), as_value));
+  } else {
+    std::tie(ec, x.stream_) = co_await async_open(x.executor_, x.head_, x.opts_.stream,
+                                                  asio::bind_cancellation_slot(x.stop_.slot(), as_value));
+  }
+  x.stop_.slot().clear();
+  if (x.why_) co_return x.stream_.reset(cancel_code);
+  if (ec) x.fail(x.stream_failure(ec));
+}
+
+// Sending
+
+asio::awaitable<void> exchange::send_pieces(std::shared_ptr<exchange> self) {
+  auto& x = *self;
+  while (!x.why_ && !x.unwanted_) {
+    const auto piece = co_await x.body_.next();
+    if (x.why_ || x.unwanted_) co_return;
+    error_code ec;
+    if (piece.last) {
+      std::tie(ec) = co_await x.stream_.async_send(piece.bytes, fin, as_value);
+    } else {
+      std::tie(ec) = co_await x.stream_.async_send(piece.bytes, as_value);
+    }
+    if (ec) co_return;  // why, the receiving side learns
+    x.progress_.sent += piece.bytes.size();
+    x.sent_ = piece.last;
+    if (!piece.bytes.empty()) x.report();
+    if (piece.last) co_return;
+  }
+}
+
+asio::awaitable<void> exchange::send(std::shared_ptr<exchange> self) {
+  const auto [error] = co_await asio::co_spawn(self->executor_, send_pieces(self),
+                                               asio::bind_cancellation_slot(self->stop_.slot(), as_value));
+  self->stop_.slot().clear();
+  if (error && !self->unwanted_) self->fail(from_exception(error, "the body or the progress handler"));
+}
+
+// Receiving
+
+void exchange::take_head(response head) {
+  reply_.status = head.status;
+  reply_.headers = std::move(head.headers);
+  if (head_.method == "HEAD" || reply_.status == not_modified) return;
+  progress_.to_receive = content_length(reply_.headers);
+  if (progress_.to_receive.value_or(0) > opts_.max_body) {
+    fail(local(errc::limit_exceeded,
+               "the response's content-length of " + std::to_string(*progress_.to_receive) + " is above max_body"));
+  }
+}
+
+void exchange::take_data(std::string bytes) {
+  if (bytes.size() > opts_.max_body - reply_.body.size()) {
+    return fail(local(errc::limit_exceeded, "the response's body is larger than max_body"));
+  }
+  progress_.received += bytes.size();
+  if (reply_.body.empty()) {
+    reply_.body = std::move(bytes);
+  } else {
+    reply_.body += bytes;
+  }
+  report();
+}
+
+void exchange::take(message m) {
+  if (auto* head = std::get_if<response>(&m)) take_head(std::move(*head));
+  if (auto* piece = std::get_if<data>(&m)) take_data(std::move(piece->bytes));
+  if (auto* list = std::get_if<trailers>(&m)) reply_.trailers = std::move(list->headers);
+  if (std::holds_alternative<done>(m)) received_ = true;
+}
+
+asio::awaitable<void> exchange::receive(std::shared_ptr<exchange> self) {
+  auto& x = *self;
+  while (!x.why_ && !x.received_) {
+    auto [ec, m] = co_await x.stream_.async_recv(as_value);
+    if (x.why_) co_return;
+    if (ec) co_return x.fail(x.stream_failure(ec));
+    try {
+      x.take(std::move(m));
+    } catch (...) {
+      x.fail(from_exception(std::current_exception(), "the progress handler"));
+    }
+  }
+  if (x.why_ || x.sent_ || x.reply_.status < redirection) co_return;
+  x.unwanted_ = true;
+  x.stop();
+}
+
+// Both
+
+asio::awaitable<reply> exchange::fetch(std::shared_ptr<exchange> self) {
+  using namespace asio::experimental::awaitable_operators;
+  auto& x = *self;
+  x.opts_.stream.flow = flow_control::automatic;
+  co_await open(self);
+  if (!x.why_) co_await (receive(self) && send(self));
+  x.finish();
+  // The peer took the request only in part, and did not say that this was its wish.
+  if (!x.why_ && !x.sent_ && !x.unwanted_) x.why_ = x.stream_.failure();
+  x.reply_.failure = x.why_;
+  co_return std::move(x.reply_);
+}
+
+asio::awaitable<response> exchange::fetch_head(std::shared_ptr<exchange> self) {
+  auto& x = *self;
+  co_await open(self);
+  if (x.why_) co_return response();
+  asio::co_spawn(x.executor_, send(self), asio::detached);
+  auto [ec, m] = co_await x.stream_.async_recv(as_value);
+  if (ec) x.fail(x.stream_failure(ec));
+  x.finish();
+  if (x.why_) co_return response();
+  co_return std::get<response>(std::move(m));
+}
+
+std::shared_ptr<exchange> make_exchange(const asio::any_io_executor& executor, connection link, request head,
+                                        body_source body, fetch_options opts) {
+  return std::make_shared<exchange>(executor, std::move(link), std::move(head), std::move(body), std::move(opts));
+}
+
+void run_fetch(const std::shared_ptr<exchange>& x, fetch_handler handler) {
+  x->bind_cancellation(handler);
+  const auto where = asio::get_associated_executor(handler, x->executor());
+  asio::co_spawn(x->executor(), exchange::fetch(x),
+                 asio::bind_executor(where, [keep = x, handler = std::move(handler)](const std::exception_ptr& error,
+                                                                                     reply result) mutable {
+                   if (error) result.failure = from_exception(error, "the exchange");
+                   const auto ec = result.failure ? result.failure->code : error_code();
+                   keep.reset();
+                   std::move(handler)(ec, std::move(result));
+                 }));
+}
+
+void run_fetch_stream(const std::shared_ptr<exchange>& x, fetch_stream_handler handler) {
+  x->bind_cancellation(handler);
+  const auto where = asio::get_associated_executor(handler, x->executor());
+  asio::co_spawn(x->executor(), exchange::fetch_head(x),
+                 asio::bind_executor(where, [keep = x, handler = std::move(handler)](const std::exception_ptr& error,
+                                                                                     response head) mutable {
+                   auto why = error ? from_exception(error, "the exchange") : keep->why_failed();
+                   auto s = keep->get_stream();
+                   keep.reset();
+                   if (!why) return std::move(handler)(error_code(), std::move(head), std::move(s));
+                   const auto ec = why->code;
+                   s = stream(std::make_shared<net::stream_handle>(std::move(*why)));
+                   std::move(handler)(ec, response(), std::move(s));
+                 }));
+}
+
+asio::any_io_executor strand_over(const asio::any_io_executor& executor) { return asio::make_strand(executor); }
+
+reply or_throw(error_code ec, reply result) {
+  if (!ec) return result;
+  throw result.failure ? boost::system::system_error(ec, result.failure->message) : boost::system::system_error(ec);
+}
+
+}  // namespace
+
+void detail::start_fetch(const asio::any_io_executor& executor, request head, body_source body, fetch_options opts,
+                         fetch_handler handler) {
+  run_fetch(make_exchange(strand_over(executor), {}, std::move(head), std::move(body), std::move(opts)),
+            std::move(handler));
+}
+
+void detail::start_fetch_stream(const asio::any_io_executor& executor, request head, body_source body,
+                                fetch_options opts, fetch_stream_handler handler) {
+  run_fetch_stream(make_exchange(strand_over(executor), {}, std::move(head), std::move(body), std::move(opts)),
+                   std::move(handler));
+}
+
+// The executor of a connection is its strand.
+
+void detail::start_fetch(const connection& link, request head, body_source body, fetch_options opts,
+                         fetch_handler handler) {
+  if (!link) {
+    reply none;
+    none.failure = local(errc::closed, "there is no connection");
+    return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), std::move(none));
+  }
+  run_fetch(make_exchange(link.get_executor(), link, std::move(head), std::move(body), std::move(opts)),
+            std::move(handler));
+}
+
+void detail::start_fetch_stream(const connection& link, request head, body_source body, fetch_options opts,
+                                fetch_stream_handler handler) {
+  if (!link) {
+    return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), response(), stream());
+  }
+  run_fetch_stream(make_exchange(link.get_executor(), link, std::move(head), std::move(body), std::move(opts)),
+                   std::move(handler));
+}
+
+// Blocking
+
+reply fetch(const request& head, body_source body, fetch_options opts, error_code& ec) {
+  reply result;
+  const auto executor = net::background_executor();
+  ec = net::check_blocking(executor);
+  if (ec) return result;
+  std::tie(ec, result) = net::wait_for<reply>([&](auto waker) {
+    detail::start_fetch(executor, head, std::move(body), std::move(opts), fetch_handler(std::move(waker)));
+  });
+  return result;
+}
+
+reply fetch(const request& head, body_source body, fetch_options opts) {
+  error_code ec;
+  auto result = fetch(head, std::move(body), std::move(opts), ec);
+  return or_throw(ec, std::move(result));
+}
+
+reply fetch(const connection& link, const request& head, body_source body, fetch_options opts, error_code& ec) {
+  reply result;
+  ec = link ? net::check_blocking(link.get_executor()) : make_error_code(errc::closed);
+  if (ec) return result;
+  std::tie(ec, result) = net::wait_for<reply>([&](auto waker) {
+    detail::start_fetch(link, head, std::move(body), std::move(opts), fetch_handler(std::move(waker)));
+  });
+  return result;
+}
+
+reply fetch(const connection& link, const request& head, body_source body, fetch_options opts) {
+  error_code ec;
+  auto result = fetch(link, head, std::move(body), std::move(opts), ec);
+  return or_throw(ec, std::move(result));
+}
+
+}  // namespace duplex::h2
