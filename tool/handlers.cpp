@@ -3,6 +3,7 @@
 #include "handlers.hpp"
 
 #include "json.hpp"
+#include "stats.hpp"
 #include "units.hpp"
 
 #include <duplex/h2/code.hpp>
@@ -33,7 +34,7 @@ const char* const path_help = R"(Paths:
   /goaway                   says GOAWAY while it answers
   /hang                     reads all, and never answers
   /headers                  what arrived, as JSON
-  /stats                    streams and bytes so far, as JSON)";
+  /stats                    streams and bytes so far, and of the connection that asks, as JSON)";
 
 namespace {
 
@@ -227,7 +228,10 @@ asio::awaitable<void> headers(exchange& x) {
 }
 
 asio::awaitable<void> stats(exchange& x) {
-  auto text = boost::json::serialize(x.counts().snapshot()) + "\n";
+  auto so_far = x.counts().snapshot();
+  const auto c = x.stream().connection();
+  so_far["connection"] = to_json(co_await c.async_stats());
+  auto text = boost::json::serialize(so_far) + "\n";
   co_await x.respond_whole(200, json_type, std::move(text));
 }
 

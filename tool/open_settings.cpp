@@ -34,7 +34,9 @@ Script commands, one a line (# begins a comment):
   fin                  trailers NAME: VALUE; NAME: VALUE
   recv [N]             recv-until response|data|trailers|done|bytes=N
   consume N|all        sleep DURATION       ping
-  reset CODE           close (also at the end)
+  stats                reset CODE           close (also at the end)
+
+Ctrl-\ (SIGQUIT) shows on standard error where the streams and the connection stand, and nothing ends.
 
 Durations: 250ms, 5s, 2m; a plain number is in seconds. Sizes: 4096, 64K, 1M, infinity.
 

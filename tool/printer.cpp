@@ -85,6 +85,11 @@ std::string printer::pong(std::chrono::microseconds round_trip) const {
   return clock_.line({{"event", "pong"}, {"rtt_us", round_trip.count()}});
 }
 
+std::string printer::stats(const snapshot& now) const {
+  if (!is_json()) return {};
+  return clock_.line({{"event", "stats"}, {"stream", to_json(now.stream)}, {"connection", to_json(now.connection)}});
+}
+
 std::string printer::failed(const problem& error) const {
   if (!is_json()) return {};
   boost::json::object event{{"event", "error"}, {"error", json_text(error.name())}};

@@ -3,6 +3,7 @@
 
 #include "exit_status.hpp"
 #include "json.hpp"
+#include "stats.hpp"
 
 #include <duplex/h2/connection.hpp>
 #include <duplex/message.hpp>
@@ -35,6 +36,7 @@ class printer {
   /// Takes the payload out of `m` where it is printed as it is.
   [[nodiscard]] std::string received(message& m);
   [[nodiscard]] std::string pong(std::chrono::microseconds round_trip) const;
+  [[nodiscard]] std::string stats(const snapshot& now) const;
   [[nodiscard]] std::string failed(const problem& why) const;
 
  private:

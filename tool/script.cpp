@@ -130,6 +130,8 @@ command parse_command(std::string_view name, std::string_view raw) {
     plain = finish{};
   } else if (name == "ping") {
     plain = ping{};
+  } else if (name == "stats") {
+    plain = stats{};
   } else if (name == "close") {
     plain = close{};
   } else {

@@ -53,6 +53,8 @@ struct sleep {
 };
 /// `ping`
 struct ping {};
+/// `stats`
+struct stats {};
 /// `reset CODE`
 struct reset {
   std::uint32_t code;
@@ -61,7 +63,7 @@ struct reset {
 struct close {};
 
 using command = std::variant<send, send_random, send_file, finish, send_trailers, recv, recv_until, consume, sleep,
-                             ping, reset, close>;
+                             ping, stats, reset, close>;
 
 /// A command and where it stands.
 struct step {

@@ -2,6 +2,8 @@
 
 #include "script_runner.hpp"
 
+#include "stats.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -94,6 +96,8 @@ asio::awaitable<void> script_runner::run_step(const script::step& step) {
     co_await sleep(h->duration);
   } else if (std::holds_alternative<script::ping>(step.what)) {
     co_await ping();
+  } else if (std::holds_alternative<script::stats>(step.what)) {
+    co_await stats();
   } else if (const auto* i = std::get_if<script::reset>(&step.what)) {
     stream_.reset(i->code);
   }
@@ -205,6 +209,12 @@ asio::awaitable<void> script_runner::ping() {
   if (ec) fail(ec, operation::recv);
   if (!print_.is_json()) std::fprintf(stderr, "* pong after %lld us\n", static_cast<long long>(round_trip.count()));
   co_await out_.write(print_.pong(round_trip));
+}
+
+asio::awaitable<void> script_runner::stats() {
+  const auto now = co_await take_snapshot(stream_);
+  if (!print_.is_json()) std::fputs((to_text(now.stream) + to_text(now.connection)).c_str(), stderr);
+  co_await out_.write(print_.stats(now));
 }
 
 void script_runner::fail(error_code ec, operation tried) const { throw problem(ec, stream_.failure(), tried, where_); }

@@ -63,6 +63,7 @@ class script_runner {
   asio::awaitable<void> recv_until(const script::recv_until& what);
   asio::awaitable<void> sleep(std::chrono::milliseconds duration);
   asio::awaitable<void> ping();
+  asio::awaitable<void> stats();
   void consume(const script::consume& what);
   [[noreturn]] void fail(error_code ec, operation tried) const;
 
