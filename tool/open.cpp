@@ -3,7 +3,9 @@
 #include "open.hpp"
 
 #include "frame_log.hpp"
+#include "live_streams.hpp"
 #include "open_settings.hpp"
+#include "parallel.hpp"
 #include "script_runner.hpp"
 #include "transfer.hpp"
 
@@ -18,11 +20,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -34,26 +33,6 @@
 
 namespace duplex::tool {
 namespace {
-
-// The file of -o, or standard output.
-class output_file {
- public:
-  explicit output_file(const std::string& path) {
-    if (path.empty() || path == "-") return;
-    descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) throw problem(exit_status::write, "write_failed", path + ": " + std::strerror(errno));
-  }
-  ~output_file() {
-    if (descriptor_ != STDOUT_FILENO) ::close(descriptor_);
-  }
-  output_file(const output_file&) = delete;
-  output_file& operator=(const output_file&) = delete;
-
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
-
- private:
-  int descriptor_ = STDOUT_FILENO;
-};
 
 std::string read_script(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -73,7 +52,7 @@ class client {
  public:
   explicit client(const open_settings& settings)
       : settings_(settings),
-        file_(settings.output_file),
+        file_(shared_file(settings)),
         out_(io_.get_executor(), file_.descriptor()),
         print_(settings.style) {
     if (settings.has_body || reads_script()) in_ = std::make_unique<input>(io_.get_executor(), STDIN_FILENO);
@@ -100,14 +79,44 @@ class client {
   }
 
  private:
+  // With #1 each of several URLs has a file of its own.
+  static std::string shared_file(const open_settings& settings) {
+    const bool own = settings.urls.size() > 1 && settings.output_file.find("#1") != std::string::npos;
+    return own ? std::string() : settings.output_file;
+  }
+
   [[nodiscard]] bool reads_script() const { return settings_.script_file == "-"; }
 
   asio::awaitable<void> session() {
+    if (settings_.urls.size() > 1) {
+      co_await several();
+    } else {
+      co_await one();
+    }
+  }
+
+  [[nodiscard]] options with_log() {
     auto options = settings_.options;
     if (settings_.verbose) options.on_frame = [this](const frame_info& info) { log_.frame(info); };
+    return options;
+  }
+
+  asio::awaitable<void> several() {
+    auto [ec, c] = co_await h2::connection::async_connect(io_.get_executor(), settings_.head.url, with_log(),
+                                                          asio::as_tuple(asio::deferred));
+    if (ec) throw problem(ec, c.failure(), operation::open);
+    if (settings_.verbose) log_.connected(c.info());
+    parallel_transfer all(c, settings_, out_, print_, live_);
+    const auto failed = co_await all.run();
+    if (failed) status_ = static_cast<int>(failed->status());
+    c.close();
+  }
+
+  asio::awaitable<void> one() {
     auto [ec, s] =
-        co_await h2::async_open(io_.get_executor(), settings_.head, std::move(options), asio::as_tuple(asio::deferred));
+        co_await h2::async_open(io_.get_executor(), settings_.head, with_log(), asio::as_tuple(asio::deferred));
     if (ec) throw problem(ec, s.failure(), operation::open);
+    const live_streams::entry shown(live_, s);
     const auto info = s.connection().info();
     if (settings_.verbose) log_.connected(info);
     co_await out_.write(print_.opened(s.id(), info));
@@ -132,6 +141,21 @@ class client {
       signals_.clear();
       abort(problem::signalled(number, ::strsignal(number)));
     });
+    if (!is_ignored(SIGQUIT)) {
+      questions_.add(SIGQUIT);
+      answer_questions();
+    }
+  }
+
+  // SIGQUIT, Ctrl-\ on a terminal, asks where everything stands.
+  void answer_questions() {
+    questions_.async_wait([this](error_code ec, int) {
+      if (ec) return;
+      asio::co_spawn(io_, live_.describe(), [](const std::exception_ptr& error, const std::string& text) {
+        if (!error) std::fputs(text.c_str(), stderr);
+      });
+      answer_questions();
+    });
   }
 
   // Ends the session from outside; the first reason counts.
@@ -143,6 +167,7 @@ class client {
   void finish(const std::exception_ptr& error) {
     deadline_.cancel();
     signals_.cancel();
+    questions_.cancel();
     if (settings_.verbose) log_.failed();
     if (aborted_) {
       report(*aborted_);
@@ -176,7 +201,9 @@ class client {
   printer print_;
   frame_log log_;
   std::unique_ptr<script_source> script_;
+  live_streams live_;
   asio::signal_set signals_{io_};
+  asio::signal_set questions_{io_};
   asio::steady_timer deadline_{io_};
   asio::cancellation_signal stop_;
   std::optional<problem> aborted_;

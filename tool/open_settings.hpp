@@ -8,13 +8,19 @@
 #include <duplex/options.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace duplex::tool {
 
 struct open_settings {
+  /// Of the first URL.
   request head{};
+  std::vector<std::string> urls{};
+  /// Of several URLs, so many at a time.
+  std::size_t parallel = 1;
   duplex::options options{};
 
   input_mode input = input_mode::lines;

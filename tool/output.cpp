@@ -4,6 +4,9 @@
 
 #include "exit_status.hpp"
 
+#include <boost/asio/deferred.hpp>
+
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -15,10 +18,35 @@
 
 namespace duplex::tool {
 
+namespace {
+
+int open_for_writing(const std::string& path) {
+  if (path.empty() || path == "-") return STDOUT_FILENO;
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw problem(exit_status::write, "write_failed", path + ": " + std::strerror(errno));
+  return descriptor;
+}
+
+}  // namespace
+
+output_file::output_file(const std::string& path) : descriptor_(open_for_writing(path)) {}
+
+output_file::~output_file() {
+  if (descriptor_ != STDOUT_FILENO) ::close(descriptor_);
+}
+
 output::output(const asio::any_io_executor& executor, int descriptor)
-    : descriptor_(descriptor), ready_(executor, descriptor, readiness::event::writable) {}
+    : descriptor_(descriptor), ready_(executor, descriptor, readiness::event::writable), turn_(executor, 1) {}
 
 asio::awaitable<void> output::write(std::string bytes) {
+  if (bytes.empty()) co_return;
+  if (!turn_.try_send(error_code())) co_await turn_.async_send(error_code(), asio::deferred);
+  struct turn {
+    output& owner;
+    ~turn() {
+      owner.turn_.try_receive([](error_code) {});
+    }
+  } mine{*this};
   pending_ = std::move(bytes);
   written_ = 0;
   while (written_ < pending_.size()) {

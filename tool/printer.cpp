@@ -14,6 +14,8 @@
 namespace duplex::tool {
 namespace {
 
+constexpr std::size_t longest_line = std::size_t{64} << 10;
+
 boost::json::object head_event(std::string_view name, int status, const fields& headers) {
   return {{"event", json_text(name)}, {"status", status}, {"headers", json_fields(headers)}};
 }
@@ -55,29 +57,56 @@ std::string status_line(int status) { return "HTTP/2 " + std::to_string(status) 
 
 }  // namespace
 
-std::string printer::opened(std::int32_t stream_id, const h2::connection_info& info) const {
+printer printer::one_of_several(std::string url) const {
+  printer other(*this);
+  other.url_ = std::move(url);
+  return other;
+}
+
+std::string printer::line(boost::json::object event) const {
+  if (!url_.empty()) {
+    event["stream"] = stream_id_;
+    event["url"] = json_text(url_);
+  }
+  return clock_.line(event);
+}
+
+std::string printer::opened(std::int32_t stream_id, const h2::connection_info& info) {
+  stream_id_ = stream_id;
   if (!is_json()) return {};
   boost::json::object event{{"event", "open"}, {"stream", stream_id}, {"protocol", "h2"}};
   event["tls"] =
       info.tls_version.empty() ? boost::json::value(nullptr) : boost::json::value(json_text(info.tls_version));
   event["peer"] = json_text(info.peer);
-  return clock_.line(event);
+  return line(std::move(event));
 }
 
 std::string printer::received(message& m) { return is_json() ? as_json(m) : as_text(m); }
 
-std::string printer::as_json(const message& m) const { return clock_.line(to_event(m, style_ == style::json)); }
+std::string printer::as_json(const message& m) const { return line(to_event(m, style_ == style::json)); }
 
 std::string printer::as_text(message& m) {
   if (auto* payload = std::get_if<data>(&m)) {
     in_line_ = payload->bytes.back() != '\n';
-    return std::move(payload->bytes);
+    return url_.empty() ? std::move(payload->bytes) : whole_lines(std::move(payload->bytes));
   }
+  if (std::holds_alternative<done>(m)) return std::exchange(held_, {});
   if (style_ != style::heads) return {};
   if (const auto* head = std::get_if<response>(&m)) return status_line(head->status) + lines_of(head->headers);
   if (const auto* head = std::get_if<informational>(&m)) return status_line(head->status) + lines_of(head->headers);
-  if (const auto* tail = std::get_if<trailers>(&m)) return (in_line_ ? "\r\n" : "") + lines_of(tail->headers);
+  if (const auto* tail = std::get_if<trailers>(&m)) {
+    return std::exchange(held_, {}) + (in_line_ ? "\r\n" : "") + lines_of(tail->headers);
+  }
   return {};
+}
+
+std::string printer::whole_lines(std::string bytes) {
+  held_ += bytes;
+  const auto last_newline = held_.rfind('\n');
+  if (last_newline == std::string::npos && held_.size() < longest_line) return {};
+  auto rest = last_newline == std::string::npos ? std::string() : held_.substr(last_newline + 1);
+  held_.resize(held_.size() - rest.size());
+  return std::exchange(held_, std::move(rest));
 }
 
 std::string printer::pong(std::chrono::microseconds round_trip) const {
@@ -90,8 +119,8 @@ std::string printer::stats(const snapshot& now) const {
   return clock_.line({{"event", "stats"}, {"stream", to_json(now.stream)}, {"connection", to_json(now.connection)}});
 }
 
-std::string printer::failed(const problem& error) const {
-  if (!is_json()) return {};
+std::string printer::failed(const problem& error) {
+  if (!is_json()) return std::exchange(held_, {});
   boost::json::object event{{"event", "error"}, {"error", json_text(error.name())}};
   const auto& why = error.why();
   if (why && why->http2_code) event["http2_code"] = json_text(h2::code_name(*why->http2_code));
@@ -99,7 +128,7 @@ std::string printer::failed(const problem& error) const {
   event["scope"] = json_text(to_string(why ? why->scope : scope::stream));
   event["retry_safe"] = why && why->retry_safe;
   event["message"] = json_text(error.message());
-  return clock_.line(event);
+  return line(std::move(event));
 }
 
 }  // namespace duplex::tool
