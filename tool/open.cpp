@@ -7,6 +7,7 @@
 #include "open_settings.hpp"
 #include "parallel.hpp"
 #include "script_runner.hpp"
+#include "signals.hpp"
 #include "transfer.hpp"
 
 #include <duplex/h2/open.hpp>
@@ -41,11 +42,6 @@ std::string read_script(const std::string& path) {
   } catch (const std::ios_base::failure&) {  // a directory can be opened, but not read
   }
   throw problem::usage(path + ": cannot be read");
-}
-
-bool is_ignored(int signal) {
-  struct sigaction now {};
-  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
 class client {
@@ -131,20 +127,15 @@ class client {
   }
 
   void watch_signals() {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-      // What nohup and a shell's & have switched off stays off, as for cat.
-      if (!is_ignored(signal)) signals_.add(signal);
-    }
+    add_unless_ignored(signals_, {SIGINT, SIGTERM, SIGHUP});
     signals_.async_wait([this](error_code ec, int number) {
       if (ec) return;
       // The second time there is no time for good-byes: it ends the process.
       signals_.clear();
       abort(problem::signalled(number, ::strsignal(number)));
     });
-    if (!is_ignored(SIGQUIT)) {
-      questions_.add(SIGQUIT);
-      answer_questions();
-    }
+    add_unless_ignored(questions_, {SIGQUIT});
+    answer_questions();
   }
 
   // SIGQUIT, Ctrl-\ on a terminal, asks where everything stands.

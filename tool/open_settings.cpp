@@ -57,7 +57,7 @@ struct flags {
 
 void add_request_options(CLI::App& app, open_settings& settings) {
   app.add_option("URL", settings.urls,
-                 "https://… (TLS, ALPN h2) or http://… (cleartext, prior knowledge); several share one connection")
+                 "https://… (TLS, ALPN h2) or http://… (cleartext, prior knowledge); several share a connection")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("");
@@ -83,7 +83,7 @@ void add_data_options(CLI::App& app, open_settings& settings, flags& given) {
       ->group(group);
   app.add_flag("-i,--include", given.include, "Print heads and trailers too")->group(group);
   app.add_option("-o,--output", settings.output_file,
-                 "Write here instead of to standard output; #1 becomes the number of the URL, if there are several")
+                 "Write here instead of to standard output; of several URLs #1 is the number")
       ->type_name("FILE")
       ->group(group);
   app.add_flag("--json", given.json, "Print one JSON object for each event, and nothing else")->group(group);

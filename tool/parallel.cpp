@@ -2,6 +2,7 @@
 
 #include "parallel.hpp"
 
+#include "peer_settings.hpp"
 #include "transfer.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -38,8 +39,7 @@ parallel_transfer::parallel_transfer(h2::connection c, const open_settings& sett
     : connection_(std::move(c)), settings_(settings), out_(out), print_(print), live_(live) {}
 
 asio::awaitable<std::optional<problem>> parallel_transfer::run() {
-  // The answer comes behind the peer's SETTINGS: streams above its limit would be refused before they are known.
-  const auto [ec, round_trip] = co_await connection_.async_ping(no_throw);
+  const auto ec = co_await await_settings(connection_, settings_.options.connect_timeout);
   if (ec) throw problem(ec, connection_.failure(), operation::open);
 
   const auto executor = co_await asio::this_coro::executor;
