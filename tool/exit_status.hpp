@@ -17,6 +17,8 @@ enum class exit_status : int {
   resolve = 6,
   connect = 7,
   http2 = 16,
+  /// A status of 400 or above, where that is an error.
+  response = 22,
   write = 23,
   read = 26,
   timeout = 28,

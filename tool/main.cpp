@@ -1,5 +1,6 @@
 // The duplex program: picks the verb.
 
+#include "bench.hpp"
 #include "exit_status.hpp"
 #include "open.hpp"
 #include "serve.hpp"
@@ -21,6 +22,7 @@ constexpr auto help = R"(duplex: full-duplex HTTP/2 streams.
 Usage:
   duplex open [options] URL     one stream: the input becomes DATA, DATA becomes the output, both at once
   duplex [options] URL          the same
+  duplex bench [options] URL    how fast streams are: latency, throughput, CPU and errors
   duplex serve [options]        a server with an echo and other paths to try streams on
   duplex --version
 
@@ -29,7 +31,7 @@ Examples:
   duplex open --cacert cert.pem https://localhost:8443/echo
   printf 'send hello\nrecv-until data\n' | duplex --cacert cert.pem --json --script - https://localhost:8443/echo
 
-'duplex open --help' and 'duplex serve --help' have the rest.
+'duplex open --help', 'duplex bench --help' and 'duplex serve --help' have the rest.
 )";
 
 // A descriptor 0, 1 or 2 that is closed would become a socket's number, and the socket would get what is printed.
@@ -50,6 +52,7 @@ int run_verb(int argc, const char* const* argv) {
     std::puts("duplex " DUPLEX_VERSION);
     return 0;
   }
+  if (first == "bench") return bench_main(argc - 1, argv + 1);
   if (first == "serve") return serve_main(argc - 1, argv + 1);
   const int skip = first == "open" ? 1 : 0;
   return open_main(argc - skip, argv + skip);
