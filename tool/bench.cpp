@@ -92,7 +92,7 @@ class conductor {
   }
 
   void worker_is_finished() {
-    if (++finished_ < workers_.size()) return;
+    if (++finished_ < workers_.size() || stopped_) return;
     all_done_ = true;
     stop();
   }

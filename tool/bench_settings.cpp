@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <vector>
 
 namespace duplex::tool {
 namespace {
@@ -70,6 +71,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, const std::stri
 
 void add_load_options(CLI::App& app, bench_settings& settings, std::optional<std::size_t>& size) {
   std::vector<std::string> names;
+  names.reserve(modes.size());
   for (const auto& row : modes) names.emplace_back(row.name);
   add_choice(app, "--mode", names, "What the streams do (ping-pong); see below", settings.mode_name);
   add_number(app, "-c,--connections", "Connections (1)", std::size_t{1} << 20, settings.connections);

@@ -33,7 +33,7 @@ Script commands, one a line (# begins a comment):
 Ctrl-\ (SIGQUIT) shows on standard error where the streams and the connection stand, and nothing ends.
 
 Several URLs are of one origin. Each sends an empty body. What they answer is printed as it comes, whole lines of one
-and then of another, or goes to files of their own with -o and #1; every JSON event has 'stream' and 'url'. One that
+and then of another, or goes to files of their own with -o and #1; their JSON events have 'stream' and 'url'. One that
 fails does not end the others; the exit status is that of the first that failed.
 
 Durations: 250ms, 5s, 2m; a plain number is in seconds. Sizes: 4096, 64K, 1M, infinity.

@@ -56,7 +56,10 @@ asio::awaitable<std::optional<problem>> parallel_transfer::run() {
 }
 
 asio::awaitable<void> parallel_transfer::work() {
-  while (next_ < settings_.urls.size()) co_await transfer_one(next_++);
+  while (next_ < settings_.urls.size()) {
+    const auto index = next_++;
+    co_await transfer_one(index);
+  }
 }
 
 asio::awaitable<void> parallel_transfer::transfer_one(std::size_t index) {

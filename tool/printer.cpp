@@ -88,7 +88,7 @@ std::string printer::as_json(const message& m) const { return line(to_event(m, s
 std::string printer::as_text(message& m) {
   if (auto* payload = std::get_if<data>(&m)) {
     in_line_ = payload->bytes.back() != '\n';
-    return url_.empty() ? std::move(payload->bytes) : whole_lines(std::move(payload->bytes));
+    return url_.empty() ? std::move(payload->bytes) : whole_lines(payload->bytes);
   }
   if (std::holds_alternative<done>(m)) return std::exchange(held_, {});
   if (style_ != style::heads) return {};
@@ -100,7 +100,7 @@ std::string printer::as_text(message& m) {
   return {};
 }
 
-std::string printer::whole_lines(std::string bytes) {
+std::string printer::whole_lines(const std::string& bytes) {
   held_ += bytes;
   const auto last_newline = held_.rfind('\n');
   if (last_newline == std::string::npos && held_.size() < longest_line) return {};

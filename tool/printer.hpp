@@ -45,7 +45,7 @@ class printer {
  private:
   std::string as_json(const message& m) const;
   std::string as_text(message& m);
-  std::string whole_lines(std::string bytes);
+  std::string whole_lines(const std::string& bytes);
   std::string line(boost::json::object event) const;
 
   style style_;
