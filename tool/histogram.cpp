@@ -2,12 +2,17 @@
 
 #include "histogram.hpp"
 
-#include <boost/histogram/indexed.hpp>
-
 #include <algorithm>
 #include <cmath>
 
 namespace duplex::tool {
+namespace {
+
+// What is too small has a bucket of its own, and what is too large has the one behind the last. By index, because GCC
+// 12 warns of the library's iterator when sanitizers are on.
+constexpr int below_first = -1;
+
+}  // namespace
 
 void histogram::record(std::uint64_t value) {
   counts_(static_cast<double>(value));
@@ -17,7 +22,8 @@ void histogram::record(std::uint64_t value) {
 }
 
 void histogram::merge(const histogram& other) {
-  counts_ += other.counts_;
+  for (int bucket = below_first; bucket <= counts_.axis().size(); ++bucket)
+    counts_.at(bucket) += other.counts_.at(bucket);
   count_ += other.count_;
   max_ = std::max(max_, other.max_);
   sum_ += other.sum_;
@@ -28,10 +34,11 @@ double histogram::mean() const noexcept { return count_ == 0 ? 0 : sum_ / static
 std::uint64_t histogram::percentile(double share) const {
   const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
   std::uint64_t seen = 0;
-  for (const auto& bucket : boost::histogram::indexed(counts_, boost::histogram::coverage::all)) {
-    seen += *bucket;
+  const auto& axis = counts_.axis();
+  for (int bucket = below_first; bucket <= axis.size(); ++bucket) {
+    seen += counts_.at(bucket);
     if (seen == 0 || seen < wanted) continue;
-    return std::min(static_cast<std::uint64_t>(std::min(bucket.bin(0).upper(), static_cast<double>(max_))), max_);
+    return static_cast<std::uint64_t>(std::min(axis.value(bucket + 1), static_cast<double>(max_)));
   }
   return max_;
 }
