@@ -125,7 +125,8 @@ void connection::start_open_stream(const handle_ptr& handle, const request& head
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
   const auto op = link->next_op();
   bind_cancellation(handler, link, [op](net::connection& c) { c.cancel_open(op); });
-  link->submit([link, handle, op, checked = check_request(*link, head, opts), opts = std::move(opts),
+  auto checked = check_request(*link, head, opts);
+  link->submit([link, handle, op, checked = std::move(checked), opts = std::move(opts),
                 done = net::completion<error_code, stream>(std::move(handler), link->home())]() mutable {
     if (auto* parsed = std::get_if<net::parsed_request>(&checked)) {
       return link->open_when_possible(op, std::move(parsed->head), std::move(opts), handle, std::move(done));

@@ -133,11 +133,9 @@ void pool::on_answered(const std::shared_ptr<origin>& where, core::op_id link, c
   open.at.reset();
   ++open.attempts;
   const auto why = s.failure();
-  if (!ec) {
-    finish(id, ec, std::move(s));
-  } else if (open.verdict) {
+  if (ec && open.verdict) {
     fail(id, std::move(*open.verdict));
-  } else if (why && may_try_again(*why) && open.attempts < options_.max_attempts) {
+  } else if (ec && why && may_try_again(*why) && open.attempts < options_.max_attempts) {
     constexpr std::size_t most_doublings = 16;
     const auto pause = options_.retry_delay * (1U << std::min(open.attempts - 1, most_doublings));
     deadlines_.set({wait::retry, id}, core::after(net::connection::now(), pause));
@@ -316,6 +314,7 @@ void pool::retire() {
 std::vector<std::shared_ptr<net::connection>> pool::end() {
   closed_ = true;
   std::vector<core::op_id> waiting;
+  waiting.reserve(opens_.size());
   for (const auto& [id, open] : opens_) waiting.push_back(id);
   for (const auto id : waiting) give_up(id, not_opened(errc::canceled, "the client was closed"));
   std::vector<std::shared_ptr<net::connection>> links;
