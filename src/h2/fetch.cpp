@@ -74,9 +74,10 @@ bool expects_body(const std::string& method) { return method == "POST" || method
 // One request and its response. Everything happens on the strand.
 class exchange : public std::enable_shared_from_this<exchange> {
  public:
-  exchange(const asio::any_io_executor& executor, connection link, request head, body_source body, fetch_options opts)
+  exchange(const asio::any_io_executor& executor, stream_source from, request head, body_source body,
+           fetch_options opts)
       : executor_(executor),
-        link_(std::move(link)),
+        from_(std::move(from)),
         head_(std::move(head)),
         opts_(std::move(opts)),
         body_(std::move(body), opts_.chunk_size),
@@ -144,7 +145,7 @@ class exchange : public std::enable_shared_from_this<exchange> {
   void take_data(std::string bytes);
 
   asio::any_io_executor executor_;
-  connection link_;
+  stream_source from_;
   request head_;
   fetch_options opts_;
   body_reader body_;
@@ -202,12 +203,13 @@ asio::awaitable<void> exchange::open(std::shared_ptr<exchange> self) {
   }
   x.start_timer();
   error_code ec;
-  if (x.link_) {
-    std::tie(ec, x.stream_) = co_await x.link_.async_open_stream(
-        x.head_, x.opts_.stream, asio::bind_cancellation_slot(x.stop_.slot(), as_value));
+  const auto token = [&x] { return asio::bind_cancellation_slot(x.stop_.slot(), as_value); };
+  if (auto* link = std::get_if<connection>(&x.from_)) {
+    std::tie(ec, x.stream_) = co_await link->async_open_stream(x.head_, x.opts_.stream, token());
+  } else if (auto* pool = std::get_if<client>(&x.from_)) {
+    std::tie(ec, x.stream_) = co_await pool->async_open(x.head_, x.opts_.stream, token());
   } else {
-    std::tie(ec, x.stream_) = co_await async_open(x.executor_, x.head_, x.opts_.stream,
-                                                  asio::bind_cancellation_slot(x.stop_.slot(), as_value));
+    std::tie(ec, x.stream_) = co_await async_open(x.executor_, x.head_, x.opts_.stream, token());
   }
   x.stop_.slot().clear();
   if (x.why_) co_return x.stream_.reset(cancel_code);
@@ -319,9 +321,22 @@ asio::awaitable<response> exchange::fetch_head(std::shared_ptr<exchange> self) {
   co_return std::get<response>(std::move(m));
 }
 
-std::shared_ptr<exchange> make_exchange(const asio::any_io_executor& executor, connection link, request head,
-                                        body_source body, fetch_options opts) {
-  return std::make_shared<exchange>(executor, std::move(link), std::move(head), std::move(body), std::move(opts));
+// The executor of a connection is its strand; those of the others may be anything.
+asio::any_io_executor strand_of(const stream_source& from) {
+  if (const auto* link = std::get_if<connection>(&from)) return link->get_executor();
+  if (const auto* pool = std::get_if<client>(&from)) return asio::make_strand(pool->get_executor());
+  return asio::make_strand(std::get<asio::any_io_executor>(from));
+}
+
+bool is_null(const stream_source& from) {
+  const auto* link = std::get_if<connection>(&from);
+  return link && !*link;
+}
+
+error_code check_blocking(const stream_source& from) {
+  if (is_null(from)) return errc::closed;
+  if (const auto* executor = std::get_if<asio::any_io_executor>(&from)) return net::check_blocking(*executor);
+  return net::check_blocking(strand_of(from));
 }
 
 void run_fetch(const std::shared_ptr<exchange>& x, fetch_handler handler) {
@@ -353,82 +368,85 @@ void run_fetch_stream(const std::shared_ptr<exchange>& x, fetch_stream_handler h
                  }));
 }
 
-asio::any_io_executor strand_over(const asio::any_io_executor& executor) { return asio::make_strand(executor); }
-
-reply or_throw(error_code ec, reply result) {
+template <class Result>
+Result or_throw(error_code ec, Result result, const std::optional<failure>& why) {
   if (!ec) return result;
-  throw result.failure ? boost::system::system_error(ec, result.failure->message) : boost::system::system_error(ec);
+  throw why ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
 }
 
 }  // namespace
 
-void detail::start_fetch(const asio::any_io_executor& executor, request head, body_source body, fetch_options opts,
+void detail::start_fetch(const stream_source& from, request head, body_source body, fetch_options opts,
                          fetch_handler handler) {
-  run_fetch(make_exchange(strand_over(executor), {}, std::move(head), std::move(body), std::move(opts)),
-            std::move(handler));
-}
-
-void detail::start_fetch_stream(const asio::any_io_executor& executor, request head, body_source body,
-                                fetch_options opts, fetch_stream_handler handler) {
-  run_fetch_stream(make_exchange(strand_over(executor), {}, std::move(head), std::move(body), std::move(opts)),
-                   std::move(handler));
-}
-
-// The executor of a connection is its strand.
-
-void detail::start_fetch(const connection& link, request head, body_source body, fetch_options opts,
-                         fetch_handler handler) {
-  if (!link) {
+  if (is_null(from)) {
     reply none;
     none.failure = local(errc::closed, "there is no connection");
     return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), std::move(none));
   }
-  run_fetch(make_exchange(link.get_executor(), link, std::move(head), std::move(body), std::move(opts)),
+  run_fetch(std::make_shared<exchange>(strand_of(from), from, std::move(head), std::move(body), std::move(opts)),
             std::move(handler));
 }
 
-void detail::start_fetch_stream(const connection& link, request head, body_source body, fetch_options opts,
+void detail::start_fetch_stream(const stream_source& from, request head, body_source body, fetch_options opts,
                                 fetch_stream_handler handler) {
-  if (!link) {
+  if (is_null(from)) {
     return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), response(), stream());
   }
-  run_fetch_stream(make_exchange(link.get_executor(), link, std::move(head), std::move(body), std::move(opts)),
+  run_fetch_stream(std::make_shared<exchange>(strand_of(from), from, std::move(head), std::move(body), std::move(opts)),
                    std::move(handler));
 }
 
 // Blocking
 
-reply fetch(const request& head, body_source body, fetch_options opts, error_code& ec) {
+reply fetch(const stream_source& from, const request& head, body_source body, fetch_options opts, error_code& ec) {
   reply result;
-  const auto executor = net::background_executor();
-  ec = net::check_blocking(executor);
+  ec = check_blocking(from);
   if (ec) return result;
   std::tie(ec, result) = net::wait_for<reply>([&](auto waker) {
-    detail::start_fetch(executor, head, std::move(body), std::move(opts), fetch_handler(std::move(waker)));
+    detail::start_fetch(from, head, std::move(body), std::move(opts), fetch_handler(std::move(waker)));
   });
   return result;
+}
+
+reply fetch(const stream_source& from, const request& head, body_source body, fetch_options opts) {
+  error_code ec;
+  auto result = fetch(from, head, std::move(body), std::move(opts), ec);
+  const auto why = result.failure;
+  return or_throw(ec, std::move(result), why);
+}
+
+reply fetch(const request& head, body_source body, fetch_options opts, error_code& ec) {
+  return fetch(net::background_executor(), head, std::move(body), std::move(opts), ec);
 }
 
 reply fetch(const request& head, body_source body, fetch_options opts) {
-  error_code ec;
-  auto result = fetch(head, std::move(body), std::move(opts), ec);
-  return or_throw(ec, std::move(result));
+  return fetch(net::background_executor(), head, std::move(body), std::move(opts));
 }
 
-reply fetch(const connection& link, const request& head, body_source body, fetch_options opts, error_code& ec) {
-  reply result;
-  ec = link ? net::check_blocking(link.get_executor()) : make_error_code(errc::closed);
+streamed_reply fetch_stream(const stream_source& from, const request& head, body_source body, fetch_options opts,
+                            error_code& ec) {
+  streamed_reply result;
+  ec = check_blocking(from);
   if (ec) return result;
-  std::tie(ec, result) = net::wait_for<reply>([&](auto waker) {
-    detail::start_fetch(link, head, std::move(body), std::move(opts), fetch_handler(std::move(waker)));
+  std::tie(ec, result.head, result.rest) = net::wait_for<response, stream>([&](auto waker) {
+    detail::start_fetch_stream(from, head, std::move(body), std::move(opts), fetch_stream_handler(std::move(waker)));
   });
   return result;
 }
 
-reply fetch(const connection& link, const request& head, body_source body, fetch_options opts) {
+streamed_reply fetch_stream(const stream_source& from, const request& head, body_source body, fetch_options opts) {
   error_code ec;
-  auto result = fetch(link, head, std::move(body), std::move(opts), ec);
-  return or_throw(ec, std::move(result));
+  auto result = fetch_stream(from, head, std::move(body), std::move(opts), ec);
+  const auto why = result.rest.failure();
+  return or_throw(ec, std::move(result), why);
+}
+
+streamed_reply fetch_stream(const request& head, body_source body, fetch_options opts, error_code& ec) {
+  return fetch_stream(net::background_executor(), head, std::move(body), std::move(opts), ec);
+}
+
+streamed_reply fetch_stream(const request& head, body_source body, fetch_options opts) {
+  return fetch_stream(net::background_executor(), head, std::move(body), std::move(opts));
 }
 
 }  // namespace duplex::h2

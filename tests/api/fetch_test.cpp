@@ -403,8 +403,24 @@ TEST(fetches, share_a_connection) {
   EXPECT_FALSE(link.failure());
 }
 
+TEST(fetches, share_the_connections_of_a_client) {
+  const service server(echo);
+  h2::client client;
+  const auto first = h2::fetch(client, {.url = server.url()}, "a", bounded_fetch());
+  const auto second = h2::fetch(client, {.url = server.url()}, "b", bounded_fetch());
+  EXPECT_EQ(first.body + second.body, "ab");
+  EXPECT_EQ(client.stats().connections, 1U);
+  client.close();
+  error_code ec;
+  EXPECT_EQ(h2::fetch(client, {.url = server.url()}, "c", bounded_fetch(), ec).status, 0);
+  EXPECT_EQ(name(ec), "closed");
+}
+
 TEST(fetches, without_a_connection_are_closed) {
   EXPECT_EQ(outcome(h2::async_fetch(h2::connection(), h2::get("http://a"), {}, fetch_options(), as_future)), "closed");
+  error_code ec;
+  EXPECT_FALSE(h2::fetch_stream(h2::connection(), h2::get("http://a"), {}, fetch_options(), ec).rest);
+  EXPECT_EQ(name(ec), "closed");
 }
 
 // Cancellation, where and when handlers run, and a context that goes away
@@ -558,6 +574,15 @@ TEST(a_streamed_fetch, that_fails_hands_over_a_stream_that_says_why) {
   EXPECT_EQ(name(ec), "invalid_argument");
   ASSERT_TRUE(s.failure());
   EXPECT_THAT(s.failure()->message, HasSubstr("/no/such"));
+}
+
+TEST(a_streamed_fetch, can_be_waited_for) {
+  const service server(echo);
+  auto [head, rest] = h2::fetch_stream({.url = server.url()}, "abc", bounded_fetch());
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(describe(rest.recv()), "data abc");
+  EXPECT_THROW((void)h2::fetch_stream(h2::get("http://127.0.0.1:1"), body_source::from_file("/no/such")),
+               boost::system::system_error);
 }
 
 TEST(a_streamed_fetch, stops_its_body_when_the_stream_is_closed) {

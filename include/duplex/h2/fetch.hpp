@@ -3,6 +3,7 @@
 
 #include <duplex/error.hpp>
 #include <duplex/h2/body.hpp>
+#include <duplex/h2/client.hpp>
 #include <duplex/h2/connection.hpp>
 #include <duplex/h2/stream.hpp>
 #include <duplex/message.hpp>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace duplex::h2 {
 
@@ -56,21 +58,20 @@ struct reply {
 /// A GET of `url`, for `fetch`: `request` itself is a POST unless told otherwise, with a body or without.
 [[nodiscard]] inline request get(std::string url) { return {.method = "GET", .url = std::move(url)}; }
 
+/// Where the stream of a fetch comes from: a connection of its own, run by an executor; a connection; or the pool of a
+/// client.
+using stream_source = std::variant<asio::any_io_executor, connection, client>;
+
 using fetch_handler = asio::any_completion_handler<void(error_code, reply)>;
 using fetch_stream_handler = asio::any_completion_handler<void(error_code, response, stream)>;
 
 namespace detail {
-void start_fetch(const asio::any_io_executor& executor, request head, body_source body, fetch_options opts,
-                 fetch_handler handler);
-void start_fetch(const connection& link, request head, body_source body, fetch_options opts, fetch_handler handler);
-void start_fetch_stream(const asio::any_io_executor& executor, request head, body_source body, fetch_options opts,
-                        fetch_stream_handler handler);
-void start_fetch_stream(const connection& link, request head, body_source body, fetch_options opts,
+void start_fetch(const stream_source& from, request head, body_source body, fetch_options opts, fetch_handler handler);
+void start_fetch_stream(const stream_source& from, request head, body_source body, fetch_options opts,
                         fetch_stream_handler handler);
 }  // namespace detail
 
-/// Sends `head` and `body`, and receives the whole response meanwhile. On a connection of its own, run by `executor`;
-/// or on a stream of `link`, which requests to one origin can share.
+/// Sends `head` and `body`, and receives the whole response meanwhile, on a stream of `from`.
 ///
 /// Adds content-length where the size is known and `head` does not say it. A response may come and end before the
 /// request is sent. With a 2xx status the rest of the request is still sent, unless the peer stops it with
@@ -78,40 +79,29 @@ void start_fetch_stream(const connection& link, request head, body_source body, 
 /// way the response counts.
 ///
 /// Completion signature: `void(error_code, reply)`; on failure `reply::failure` has the reason.
-/// Errors: those of `async_open` or `async_open_stream`, and what the stream failed with; `invalid_argument` before
-/// anything is sent for a file that cannot be read, a content-length that is not the body's, or options out of range,
-/// and later for a file that changed meanwhile; `limit_exceeded` beyond `max_body`; `timeout`; `canceled`. What a body
-/// or a progress handler throws: its code if it is a `system_error`, otherwise `canceled`.
+/// Errors: those of `async_open`, `async_open_stream` or `client::async_open`, and what the stream failed with;
+/// `invalid_argument` before anything is sent for a file that cannot be read, a content-length that is not the body's,
+/// or options out of range, and later for a file that changed meanwhile; `limit_exceeded` beyond `max_body`; `timeout`;
+/// `canceled`. What a body or a progress handler throws: its code if it is a `system_error`, otherwise `canceled`.
 /// Cancellation: terminal; the stream is reset. Completion: as for `stream`, never inside the initiating call.
 template <asio::completion_token_for<void(error_code, reply)> Token = asio::deferred_t>
-auto async_fetch(asio::any_io_executor executor, request head, body_source body = body_source(),
+auto async_fetch(stream_source from, request head, body_source body = body_source(),
                  fetch_options opts = fetch_options(), Token&& token = Token{}) {
   return asio::async_initiate<Token, void(error_code, reply)>(
-      [executor = std::move(executor), head = std::move(head), body = std::move(body),
+      [from = std::move(from), head = std::move(head), body = std::move(body),
        opts = std::move(opts)](auto handler) mutable {
-        detail::start_fetch(executor, std::move(head), std::move(body), std::move(opts),
-                            fetch_handler(std::move(handler)));
-      },
-      token);
-}
-template <asio::completion_token_for<void(error_code, reply)> Token = asio::deferred_t>
-auto async_fetch(connection link, request head, body_source body = body_source(), fetch_options opts = fetch_options(),
-                 Token&& token = Token{}) {
-  return asio::async_initiate<Token, void(error_code, reply)>(
-      [link = std::move(link), head = std::move(head), body = std::move(body),
-       opts = std::move(opts)](auto handler) mutable {
-        detail::start_fetch(link, std::move(head), std::move(body), std::move(opts), fetch_handler(std::move(handler)));
+        detail::start_fetch(from, std::move(head), std::move(body), std::move(opts), fetch_handler(std::move(handler)));
       },
       token);
 }
 
-/// As `async_fetch`, blocking; without a connection, on the library's own thread. Throws `boost::system::system_error`
-/// whose text names the reason, or sets `ec`.
+/// As `async_fetch`, blocking; without a source, on a connection of its own and the library's own thread. Throws
+/// `boost::system::system_error` whose text names the reason, or sets `ec`. Errors: as well `would_deadlock`.
 reply fetch(const request& head, body_source body = body_source(), fetch_options opts = fetch_options());
 reply fetch(const request& head, body_source body, fetch_options opts, error_code& ec);
-reply fetch(const connection& link, const request& head, body_source body = body_source(),
+reply fetch(const stream_source& from, const request& head, body_source body = body_source(),
             fetch_options opts = fetch_options());
-reply fetch(const connection& link, const request& head, body_source body, fetch_options opts, error_code& ec);
+reply fetch(const stream_source& from, const request& head, body_source body, fetch_options opts, error_code& ec);
 
 /// As `async_fetch`, but completes with the response head, and leaves the rest of the response to be received from the
 /// stream that is handed over: data\*, trailers?, done. The body is sent in the background, and goes on until it is
@@ -119,26 +109,30 @@ reply fetch(const connection& link, const request& head, body_source body, fetch
 /// of the request only. A body that fails after the head resets the stream. Completion signature: `void(error_code,
 /// response, stream)`; on failure the stream has the reason in its `failure()`.
 template <asio::completion_token_for<void(error_code, response, stream)> Token = asio::deferred_t>
-auto async_fetch_stream(asio::any_io_executor executor, request head, body_source body = body_source(),
+auto async_fetch_stream(stream_source from, request head, body_source body = body_source(),
                         fetch_options opts = fetch_options(), Token&& token = Token{}) {
   return asio::async_initiate<Token, void(error_code, response, stream)>(
-      [executor = std::move(executor), head = std::move(head), body = std::move(body),
+      [from = std::move(from), head = std::move(head), body = std::move(body),
        opts = std::move(opts)](auto handler) mutable {
-        detail::start_fetch_stream(executor, std::move(head), std::move(body), std::move(opts),
+        detail::start_fetch_stream(from, std::move(head), std::move(body), std::move(opts),
                                    fetch_stream_handler(std::move(handler)));
       },
       token);
 }
-template <asio::completion_token_for<void(error_code, response, stream)> Token = asio::deferred_t>
-auto async_fetch_stream(connection link, request head, body_source body = body_source(),
-                        fetch_options opts = fetch_options(), Token&& token = Token{}) {
-  return asio::async_initiate<Token, void(error_code, response, stream)>(
-      [link = std::move(link), head = std::move(head), body = std::move(body),
-       opts = std::move(opts)](auto handler) mutable {
-        detail::start_fetch_stream(link, std::move(head), std::move(body), std::move(opts),
-                                   fetch_stream_handler(std::move(handler)));
-      },
-      token);
-}
+
+/// A response head, and the stream that has the rest.
+struct streamed_reply {
+  response head{};
+  stream rest{};
+};
+
+/// As `async_fetch_stream`, blocking; as for `fetch`.
+streamed_reply fetch_stream(const request& head, body_source body = body_source(),
+                            fetch_options opts = fetch_options());
+streamed_reply fetch_stream(const request& head, body_source body, fetch_options opts, error_code& ec);
+streamed_reply fetch_stream(const stream_source& from, const request& head, body_source body = body_source(),
+                            fetch_options opts = fetch_options());
+streamed_reply fetch_stream(const stream_source& from, const request& head, body_source body, fetch_options opts,
+                            error_code& ec);
 
 }  // namespace duplex::h2
