@@ -117,7 +117,7 @@ TEST(stream_limit, goaway_refuses_waiting_opens_retry_safely) {
   server.accept();
   auto link = get(std::move(connecting));
   server.write(raw::frame(raw::settings, raw::none, 0, std::string("\0\x03", 2) + raw::number(0)));
-  server.read_until("PRI * HTTP/2.0");
+  server.read_until(raw::frame(raw::settings, raw::ack, 0, ""));
   auto waiting = link.async_open_stream({.url = server.url()}, bounded(), as_future);
   server.write(raw::frame(raw::goaway, raw::none, 0, raw::number(0) + raw::number(0) + "maintenance"));
   auto [ec, s] = get(std::move(waiting));
