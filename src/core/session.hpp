@@ -26,6 +26,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -213,7 +214,9 @@ class session {
   header_block block_;
   std::size_t arrived_ = 0;
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
-  std::vector<std::int32_t> to_share_;    // requests that said nothing about their priority
+  std::vector<std::int32_t> to_share_;  // requests that said nothing about their priority
+  std::set<std::int32_t> prioritized_;  // streams that did, before their request
+  std::int32_t last_request_ = 0;
   std::vector<std::int32_t> progressed_;  // payload was framed
   std::vector<std::int32_t> due_trailers_;
   std::vector<std::int32_t> to_erase_;

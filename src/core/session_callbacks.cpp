@@ -50,8 +50,11 @@ struct session_callbacks {
     s.block_ = {};
     s.block_.stream = frame->hd.stream_id;
     // Above the last id of our GOAWAY the client was told that nothing is processed.
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && frame->hd.stream_id <= s.last_accepted_)
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && frame->hd.stream_id <= s.last_accepted_) {
       s.add_stream(frame->hd.stream_id, s.config_.defaults);
+      s.last_request_ = frame->hd.stream_id;
+      s.prioritized_.erase(s.prioritized_.begin(), s.prioritized_.lower_bound(s.last_request_));
+    }
     return 0;
   }
 
@@ -109,7 +112,8 @@ struct session_callbacks {
     if (is_request) {
       st.head = to_request(std::move(block));
       st.remote = progress::body;
-      if (!st.head.headers.contains("priority")) s.to_share_.push_back(st.id);
+      const bool said = s.prioritized_.erase(st.id) > 0 || st.head.headers.contains("priority");
+      if (!said) s.to_share_.push_back(st.id);
       s.emit(event::kind::request, st.id);
     } else if (s.config_.role == role::server || st.remote == progress::body) {
       // Without a field they say no more than their END_STREAM.
@@ -148,6 +152,7 @@ struct session_callbacks {
       return 0;
     }
     st->ledger.arrive(size);
+    st->bytes_received += size;
     s.unread_ += size;
     if (s.unread_ > s.config_.defaults.max_connection_buffer) s.drop_greediest();
     s.emit(event::kind::readable, id);
@@ -186,6 +191,9 @@ struct session_callbacks {
           s.emit(event::kind::pong, 0, opaque);
         }
         break;
+      case NGHTTP2_PRIORITY_UPDATE:
+        on_priority_update(s, *frame);
+        break;
       case NGHTTP2_GOAWAY:
         s.goaway_ = {true, frame->goaway.last_stream_id, frame->goaway.error_code,
                      std::string(text(frame->goaway.opaque_data, frame->goaway.opaque_data_len))};
@@ -196,6 +204,16 @@ struct session_callbacks {
         break;
     }
     return 0;
+  }
+
+  // It may come before the request (RFC 9218, section 7.1).
+  static void on_priority_update(session& s, const nghttp2_frame& frame) {
+    const auto id = static_cast<const nghttp2_ext_priority_update*>(frame.ext.payload)->stream_id;
+    if (s.find(id)) {
+      std::erase(s.to_share_, id);
+    } else if (id > s.last_request_ && s.prioritized_.size() < s.config_.max_concurrent_streams) {
+      s.prioritized_.insert(id);
+    }
   }
 
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {

@@ -37,7 +37,8 @@ std::int32_t session::open(const request_head& head, const options& opts) {
 
 error_code session::open_when_possible(op_id op, request_head head, options opts, time_point deadline) {
   if (!accepts_streams()) return errc::refused;
-  if (waiting_.full()) return errc::limit_exceeded;
+  const bool waits = !waiting_.empty() || !has_place();
+  if (waits && waiting_.full()) return errc::limit_exceeded;
   waiting_.push({op, std::move(head), std::move(opts)});
   deadlines_.set({0, waiting::open, op}, deadline);
   open_waiting();

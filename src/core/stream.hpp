@@ -54,6 +54,7 @@ struct stream {
   std::deque<op_id> header_ops{};
 
   std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
   /// Why sending is over before its end; set with every failure, and by RST_STREAM(NO_ERROR) after a response.
   error_code send_end{};
   std::optional<failure> failed{};

@@ -136,6 +136,30 @@ TEST(fairness, rfc9218_7_1_a_priority_update_moves_a_running_stream) {
   EXPECT_THAT(ids, ElementsAre(3));
 }
 
+TEST(fairness, rfc9218_7_1_a_priority_update_counts_with_its_request_and_before_it) {
+  for (const bool before : {true, false}) {
+    SCOPED_TRACE(before);
+    scripted_peer p(role::server, whole);
+    p.greet();
+    const auto update = raw::frame(0x10, 0, 0, raw::u32(3) + "u=0");
+    p.us->feed(raw::request(1) + (before ? update + raw::request(3) : raw::request(3) + update) +
+               raw::window_update(0, 16 * plenty) + raw::window_update(1, 16 * plenty) +
+               raw::window_update(3, 16 * plenty));
+    p.listen();
+    p.us.respond(1);
+    p.us.respond(3);
+    p.us.send(1, std::string(4 * plenty, 'x'));
+    p.us.send(3, std::string(4 * plenty, 'x'));
+    std::string bytes;
+    p.us->pull(bytes, p.now);
+    std::set<std::int32_t> ids;
+    for (const auto& f : raw::take_frames(bytes)) {
+      if (f.kind == raw::type_data) ids.insert(f.id);
+    }
+    EXPECT_THAT(ids, ElementsAre(3));
+  }
+}
+
 // The budget of the connection
 
 TEST(connection_buffer, above_its_limit_resets_the_stream_with_most_unread_bytes_and_frees_them) {

@@ -57,6 +57,17 @@ TEST(stats, of_a_stream_show_what_was_delivered_and_not_consumed) {
   EXPECT_EQ(of(p.client, id).unconsumed_bytes, 6U);
 }
 
+TEST(stats, of_a_stream_count_what_came_also_after_it_was_dropped) {
+  memory_peers p;
+  const auto id = p.open();
+  p.server.respond(id);
+  p.server.send(id, "twelve bytes");
+  p.pump();
+  EXPECT_EQ(p.client->stats(p.client.stream(id)).bytes_received, 12U);
+  p.client.abandon(id, h2::code::cancel);
+  EXPECT_EQ(p.client->stats(p.client.stream(id)).bytes_received, 12U);
+}
+
 TEST(stats, of_a_connection_show_the_limits_that_the_peer_announced) {
   scripted_peer p(role::client, whole);
   EXPECT_EQ(p.us->stats(p.now).peer_max_concurrent_streams, 100U) << "taken to be, before it has said so";

@@ -97,6 +97,14 @@ TEST_P(stream_limit, more_opens_than_max_pending_streams_are_refused_at_once) {
   EXPECT_EQ(name(p->us.open_when_possible(opts)), "limit_exceeded");
 }
 
+TEST_P(stream_limit, max_pending_streams_of_0_lets_in_those_that_need_not_wait) {
+  options opts;
+  opts.max_pending_streams = 0;
+  const auto p = client(1, opts);
+  EXPECT_EQ(name(p->us.open_when_possible(p->session_options)), "ok");
+  EXPECT_EQ(name(p->us.open_when_possible(p->session_options)), "limit_exceeded");
+}
+
 TEST_P(stream_limit, goaway_refuses_what_waits_and_it_is_safe_to_retry) {
   const auto p = client(1);
   open(*p, 3);
