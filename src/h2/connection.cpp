@@ -186,11 +186,12 @@ std::chrono::microseconds connection::ping() {
 void connection::start_shutdown(const handle_ptr& handle, std::chrono::milliseconds grace, end_handler handler) {
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed));
-  link->submit(
-      [handle, grace, done = net::completion<error_code>(std::move(handler), handle->get()->home())]() mutable {
-        handle->get()->shutdown(grace);
-        handle->get()->when_closed(std::move(done));
-      });
+  const auto op = link->next_op();
+  bind_cancellation(handler, link, [op](net::connection& c) { c.cancel_close_wait(op); });
+  link->submit([handle, op, grace, done = net::completion<error_code>(std::move(handler), link->home())]() mutable {
+    handle->get()->shutdown(grace);
+    handle->get()->when_closed(op, std::move(done));
+  });
 }
 
 void connection::shutdown(std::chrono::milliseconds grace, error_code& ec) {

@@ -33,10 +33,11 @@ namespace duplex::h2 {
                                                            const options& opts, const net::target& where);
 
 /// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure)`
-/// → Result.
+/// → Result. The peer has `settings_timeout` for its SETTINGS, connect_timeout unless told otherwise.
 template <class Result, class Use, class Fail>
 void connect(const asio::any_io_executor& executor, const request& head, options opts,
-             asio::any_completion_handler<void(error_code, Result)> handler, Use use, Fail fail) {
+             asio::any_completion_handler<void(error_code, Result)> handler, Use use, Fail fail,
+             std::optional<options::duration> settings_timeout = {}) {
   using completion = net::completion<error_code, Result>;
   const net::strand here(executor);
   const asio::any_completion_executor home(here);
@@ -75,19 +76,20 @@ void connect(const asio::any_io_executor& executor, const request& head, options
 
   auto parsed = std::get<net::parsed_request>(std::move(checked));
   const auto shared_done = std::make_shared<completion>(std::move(done));
-  asio::dispatch(here, [here, parsed = std::move(parsed), opts = std::move(opts), shared_done, under_way, use, fail] {
-    const auto dialer = net::dial(
-        here, parsed.where, opts,
-        [here, parsed, opts, shared_done, keep = under_way, use, fail](std::optional<failure> why, net::dialed result) {
-          if (why) {
-            const auto code = why->code;
-            return (*shared_done)(code, fail(std::move(*why)));
-          }
-          const auto link = make_client(here, std::move(result), opts, parsed.where);
-          auto [ec, value] = use(link, parsed.head, opts);
-          link->start();
-          (*shared_done)(ec, std::move(value));
-        });
+  asio::dispatch(here, [here, parsed = std::move(parsed), opts = std::move(opts), shared_done, under_way, use, fail,
+                        settings_timeout] {
+    const auto dialer = net::dial(here, parsed.where, opts,
+                                  [here, parsed, opts, shared_done, keep = under_way, use, fail, settings_timeout](
+                                      std::optional<failure> why, net::dialed result) {
+                                    if (why) {
+                                      const auto code = why->code;
+                                      return (*shared_done)(code, fail(std::move(*why)));
+                                    }
+                                    const auto link = make_client(here, std::move(result), opts, parsed.where);
+                                    auto [ec, value] = use(link, parsed.head, opts);
+                                    link->start(settings_timeout.value_or(opts.connect_timeout));
+                                    (*shared_done)(ec, std::move(value));
+                                  });
     under_way->dialer = dialer;
     if (under_way->canceled) dialer->cancel();
   });

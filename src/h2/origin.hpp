@@ -48,6 +48,8 @@ struct pooled {
   core::op_id id = 0;
   std::shared_ptr<net::connection_handle> link{};        // null while it is being dialed
   std::unique_ptr<asio::cancellation_signal> dialing{};  // ends the dial
+  core::time_point dialed{};                             // when that began
+  options::duration patience{};                          // the longest connect_timeout of the opens that waited for it
   /// As it was last reported.
   net::connection_load load{};
   /// Opens that were given to it and are not answered.
@@ -79,11 +81,16 @@ struct origin {
     }
     return best;
   }
-  void stop_dialing() {
+  void wait_for_dials(options::duration patience) {
+    for (auto& p : links) p.patience = std::max(p.patience, patience);
+  }
+  /// Those that have taken as long as anybody would wait for them; or all.
+  void stop_dialing(core::time_point now = core::time_point::max()) {
+    const auto over = [now](const pooled& p) { return p.dialing && core::after(p.dialed, p.patience) <= now; };
     for (const auto& p : links) {
-      if (p.dialing) p.dialing->emit(asio::cancellation_type::terminal);
+      if (over(p)) p.dialing->emit(asio::cancellation_type::terminal);
     }
-    std::erase_if(links, [](const pooled& p) { return p.dialing != nullptr; });
+    std::erase_if(links, over);
   }
   /// Whether waiting opens need another connection.
   [[nodiscard]] bool wants_more(std::size_t limit) const {

@@ -72,6 +72,7 @@ void pool::open(core::op_id id, pending_open next) {
   at->second.where = find_or_add(key);
   at->second.where->saturated = false;
   at->second.where->queue.push_back(id);
+  at->second.where->wait_for_dials(at->second.opts.connect_timeout);
   serve(at->second.where);
 }
 
@@ -150,12 +151,17 @@ void pool::on_answered(const std::shared_ptr<origin>& where, core::op_id link, c
 void pool::dial(const std::shared_ptr<origin>& where) {
   const auto& first = opens_.at(where->queue.front());
   auto opts = first.opts;
+  const auto settings_timeout = opts.connect_timeout;
   opts.connect_timeout = options::duration::max();  // it ends when nobody waits for it any more
   opts.active = active::off;
   opts.on_message = nullptr;  // it is the stream's, and goes with the open
   const auto id = next_id();
   auto& next = where->links.emplace_back();
   next.id = id;
+  next.dialed = net::connection::now();
+  for (const auto waiting : where->queue) {
+    next.patience = std::max(next.patience, opens_.at(waiting).opts.connect_timeout);
+  }
   next.dialing = std::make_unique<asio::cancellation_signal>();
 
   const std::weak_ptr weak = weak_from_this();
@@ -179,7 +185,7 @@ void pool::dial(const std::shared_ptr<origin>& where) {
         });
         return std::pair(error_code(), dialed{.link = std::make_shared<net::connection_handle>(link)});
       },
-      [](failure why) { return dialed{.why = std::move(why)}; });
+      [](failure why) { return dialed{.why = std::move(why)}; }, settings_timeout);
 }
 
 void pool::on_dialed(const std::shared_ptr<origin>& where, core::op_id link, dialed result) {
@@ -229,15 +235,19 @@ void pool::watch_idle(origin& where) {
   }
 }
 
+// Running streams finish; handles of streams that are over do not hold it up.
+void pool::say_goodbye(const pooled& p) {
+  p.link->get()->submit([c = p.link->get()] { c->goaway(0, {}); });
+}
+
 void pool::drop_idle(core::op_id link) {
   const auto at = std::find_if(origins_.begin(), origins_.end(),
                                [link](const auto& entry) { return entry.second->find(link) != nullptr; });
   if (at == origins_.end()) return;
   const auto where = at->second;
   if (!where->find(link)->idle) return;  // it was given something in this very moment
-  const auto c = where->find(link)->link->get();
+  say_goodbye(*where->find(link));
   drop(*where, link);
-  c->submit([c] { c->goaway(0, {}); });  // handles of streams that are over do not hold it up
   serve(where);
 }
 
@@ -248,6 +258,7 @@ void pool::finish(core::op_id id, error_code ec, stream s) {
   if (open.empty()) return;
   deadlines_.clear({wait::open, id});
   deadlines_.clear({wait::retry, id});
+  arm_timer();
   asio::post(strand_, [done = std::move(open.mapped().done), keep = std::move(open.mapped().keep), ec,
                        s = std::move(s)]() mutable { done(ec, std::move(s)); });
 }
@@ -294,7 +305,7 @@ void pool::shutdown(std::chrono::milliseconds grace, net::completion<error_code>
     };
     c->submit([c, grace, closed = net::completion<error_code>(std::move(closed), c->home())]() mutable {
       c->shutdown(grace);
-      c->when_closed(std::move(closed));
+      c->when_closed(c->next_op(), std::move(closed));
     });
   }
 }
@@ -305,7 +316,10 @@ void pool::close() {
 
 void pool::retire() {
   closed_ = true;
-  for (const auto& [key, where] : std::exchange(origins_, {})) where->stop_dialing();
+  for (const auto& [key, where] : std::exchange(origins_, {})) {
+    where->stop_dialing();
+    for (const auto& p : where->links) say_goodbye(p);
+  }
   deadlines_ = {};
   arm_timer();
 }
@@ -365,17 +379,28 @@ void pool::arm_timer() {
 
 void pool::on_time() {
   armed_.reset();
-  for (const auto& due : deadlines_.expire(net::connection::now())) {
+  const auto now = net::connection::now();
+  std::vector<core::op_id> again;
+  for (const auto& due : deadlines_.expire(now)) {
     if (due.what == wait::idle) {
       drop_idle(due.id);
     } else if (due.what == wait::open) {
+      // Others that wait for the same dial may come for ever, and it may never end.
+      if (const auto at = opens_.find(due.id); at != opens_.end()) at->second.where->stop_dialing(now);
       give_up(due.id, not_opened(errc::timeout, "no stream within connect_timeout"));
-    } else if (const auto at = opens_.find(due.id); at != opens_.end()) {
-      auto& open = at->second;
-      open.where = find_or_add(open.where->key);
-      open.where->queue.push_front(due.id);  // it has waited before
-      serve(open.where);
+    } else {
+      again.push_back(due.id);
     }
+  }
+  // They have waited before, so they come first, in their order.
+  for (auto id = again.rbegin(); id != again.rend(); ++id) {
+    const auto at = opens_.find(*id);
+    if (at == opens_.end()) continue;
+    at->second.where = find_or_add(at->second.where->key);
+    at->second.where->queue.push_front(*id);
+  }
+  for (const auto id : again) {
+    if (const auto at = opens_.find(id); at != opens_.end()) serve(at->second.where);
   }
   arm_timer();
 }

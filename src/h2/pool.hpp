@@ -86,6 +86,7 @@ class pool : public std::enable_shared_from_this<pool> {
                    core::op_id id, error_code ec, stream s);
   void on_load(const std::shared_ptr<origin>& where, core::op_id link, const net::connection_load& load);
   void drop(origin& where, core::op_id link);
+  static void say_goodbye(const pooled& p);
   void drop_idle(core::op_id link);
   void watch_idle(origin& where);
   void give_up(core::op_id id, failure why);

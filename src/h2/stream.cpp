@@ -340,7 +340,7 @@ void stream::reset(std::uint32_t http2_code) {
 }
 
 void stream::start_close(const handle_ptr& handle, send_handler handler) {
-  start(handle, std::move(handler), [](auto& state, auto, auto done) { state.close(std::move(done)); });
+  start(handle, std::move(handler), [](auto& state, auto op, auto done) { state.close(op, std::move(done)); });
 }
 
 void stream::close() {

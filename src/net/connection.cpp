@@ -18,6 +18,9 @@ namespace {
 
 constexpr std::size_t read_size = 65536;
 
+// Completions that cause the next at once could go on for ever; then others have their turn.
+constexpr int rounds_per_turn = 64;
+
 // The peer has heard nothing of it.
 failure not_opened(errc code, std::string message) {
   failure why;
@@ -150,17 +153,19 @@ void connection::turn() {
   };
   {
     guard inside(*this);
+    int rounds = 0;
+    const auto more = [&] { return session_.has_events() || !ready_.empty(); };
     do {
       // All that is there comes first, and what it leads to: then it leaves in one write.
       do {
         route_events();
         ready_.run();
-      } while (session_.has_events() || !ready_.empty());
+      } while (more() && ++rounds < rounds_per_turn);
       again_ = false;
       flush();
       report_frames();
-    } while (again_ || session_.has_events() || !ready_.empty());
-    inside.finished = true;
+    } while ((again_ || more()) && rounds < rounds_per_turn);
+    inside.finished = !again_ && !more();
   }
   after_turn();
 }
@@ -274,7 +279,10 @@ void connection::arm_timer() {
     const auto self = weak.lock();
     if (ec || !self) return;
     self->armed_.reset();
-    if (self->close_deadline_ && *self->close_deadline_ <= now()) return self->shut();
+    if (self->close_deadline_ && *self->close_deadline_ <= now()) {
+      if (self->awaiting_preface_) self->session_.lost(errc::timeout, "the peer sent no SETTINGS in time");
+      return self->shut();
+    }
     if (self->grace_deadline_ && *self->grace_deadline_ <= now()) self->close();
     self->session_.handle_timeout(now());
     self->turn();
@@ -292,7 +300,7 @@ void connection::close_by(core::time_point when) {
 void connection::begin_close() {
   phase_ = phase::closing;
   close_by(core::after(now(), options_.close_timeout));
-  for (auto& waiter : std::exchange(close_waiters_, {})) {
+  for (auto& [op, waiter] : std::exchange(close_waiters_, {})) {
     ready_.add([done = std::move(waiter)]() mutable { done({}); });
   }
   if (!ready_.empty()) schedule_turn();
@@ -314,7 +322,7 @@ void connection::shut() {
   phase_ = phase::closed;
   link_->close();
   timer_.cancel();
-  for (auto& waiter : std::exchange(close_waiters_, {})) {
+  for (auto& [op, waiter] : std::exchange(close_waiters_, {})) {
     ready_.add([done = std::move(waiter)]() mutable { done({}); });
   }
   fail_pings();
@@ -399,8 +407,8 @@ void connection::fail_open(core::op_id op, failure why) {
   });
 }
 
-void connection::cancel_open(core::op_id op) {
-  if (session_.cancel_open(op)) fail_open(op, not_opened(errc::canceled, "the open was canceled"));
+void connection::cancel_open(core::op_id op, std::string message) {
+  if (session_.cancel_open(op)) fail_open(op, not_opened(errc::canceled, std::move(message)));
 }
 
 void connection::ping(core::op_id op, completion<error_code, std::chrono::microseconds> done) {
@@ -424,8 +432,10 @@ void connection::goaway(std::uint32_t http2_code, std::string_view debug_data) {
 }
 
 void connection::shutdown(std::chrono::milliseconds grace) {
+  if (phase_ != phase::open) return;
   goaway(0, {});
-  grace_deadline_ = core::after(now(), grace);
+  const auto end = core::after(now(), grace);
+  grace_deadline_ = std::min(grace_deadline_.value_or(end), end);
   arm_timer();
 }
 
@@ -442,14 +452,24 @@ h2::connection_stats connection::stats() const {
 void connection::close() {
   grace_deadline_.reset();
   if (phase_ != phase::open) return;
+  route_events();  // which may tell of streams that were opened just now
   for (const auto& [id, state] : std::map(streams_)) state->close_here();
+  std::vector<core::op_id> waiting;
+  for (const auto& [op, open] : opens_) waiting.push_back(op);
+  for (const auto op : waiting) cancel_open(op, "the connection was closed here");
   session_.goaway(0, {});
   close_by(core::after(now(), options_.close_timeout));
 }
 
-void connection::when_closed(completion<error_code> done) {
+void connection::cancel_close_wait(core::op_id op) {
+  auto waiter = close_waiters_.extract(op);
+  if (waiter.empty()) return;
+  ready_.add([done = std::move(waiter.mapped())]() mutable { done(errc::canceled); });
+}
+
+void connection::when_closed(core::op_id op, completion<error_code> done) {
   if (phase_ == phase::open) {
-    close_waiters_.push_back(std::move(done));
+    close_waiters_.emplace(op, std::move(done));
   } else {
     ready_.add([done = std::move(done)]() mutable { done({}); });
   }

@@ -96,7 +96,7 @@ class connection : public std::enable_shared_from_this<connection> {
   /// Opens as soon as the peer's limit of streams allows. `keep` keeps the connection until then.
   void open_when_possible(core::op_id op, core::request_head head, options opts,
                           std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done);
-  void cancel_open(core::op_id op);
+  void cancel_open(core::op_id op, std::string message = "the open was canceled");
   void ping(core::op_id op, completion<error_code, std::chrono::microseconds> done);
   void cancel_ping(core::op_id op);
   /// GOAWAY; running streams finish unless `http2_code` is an error.
@@ -110,7 +110,8 @@ class connection : public std::enable_shared_from_this<connection> {
   void watch_load(load_handler handler) { on_load_ = std::move(handler); }
   [[nodiscard]] const connection_load& tell_load();
   /// Completes when the last bytes are out and the transport is closing.
-  void when_closed(completion<error_code> done);
+  void when_closed(core::op_id op, completion<error_code> done);
+  void cancel_close_wait(core::op_id op);
 
  private:
   enum class phase { open, closing, closed };
@@ -166,7 +167,7 @@ class connection : public std::enable_shared_from_this<connection> {
   std::map<std::int32_t, std::shared_ptr<stream_state>> streams_;
   std::map<std::uint64_t, pending_ping> pings_;
   std::map<core::op_id, pending_open> opens_;
-  std::vector<completion<error_code>> close_waiters_;
+  std::map<core::op_id, completion<error_code>> close_waiters_;
   ready_list ready_;
   std::vector<char> in_;
   std::string out_;

@@ -190,13 +190,13 @@ void server::serve(const strand& executor, std::unique_ptr<transport> link, h2::
   c->add_handle();  // the server's: an idle connection stays until the client or the server ends it
   asio::dispatch(executor, [c, timeout = options_.handshake_timeout, weak = weak_from_this()] {
     c->start(timeout);
-    c->when_closed(completion<error_code>(
-        [c, weak](error_code) {
-          if (const auto self = weak.lock()) {
-            asio::dispatch(self->strand_, [self, c] { self->forget(c); });
-          }
-        },
-        c->home()));
+    c->when_closed(c->next_op(), completion<error_code>(
+                                     [c, weak](error_code) {
+                                       if (const auto self = weak.lock()) {
+                                         asio::dispatch(self->strand_, [self, c] { self->forget(c); });
+                                       }
+                                     },
+                                     c->home()));
   });
 }
 

@@ -173,6 +173,9 @@ void stream_state::on_closed() {
   on_readable();
   const auto* s = session().find(id_);
   finish_sends(s && s->send_end ? s->send_end : make_error_code(errc::canceled));
+  for (auto& done : std::exchange(over_, {})) {
+    connection_->ready().add([done = std::move(done)]() mutable { done({}); });
+  }
 }
 
 void stream_state::reset(std::uint32_t http2_code) {
@@ -190,17 +193,29 @@ void stream_state::close_here() {
   finish_sends(errc::canceled);
 }
 
-void stream_state::close(std::optional<send_completion> done) {
+void stream_state::close() {
   close_here();
   if (dedicated_) connection_->close();
-  if (!done) return;
-  if (dedicated_) return connection_->when_closed(std::move(*done));
-  connection_->ready().add([done = std::move(*done)]() mutable { done({}); });
+}
+
+void stream_state::close(core::op_id op, send_completion done) {
+  close();
+  if (dedicated_) return connection_->when_closed(op, std::move(done));
+  connection_->ready().add([done = std::move(done)]() mutable { done({}); });
+}
+
+void stream_state::when_over(send_completion done) {
+  const auto* s = session().find(id_);
+  if (s && !s->closed) {
+    over_.push_back(std::move(done));
+  } else {
+    connection_->ready().add([done = std::move(done)]() mutable { done({}); });
+  }
 }
 
 void stream_state::cancel(core::op_id op) {
   if (recv_ && recv_->op == op) return finish_recv(errc::canceled);
-  if (!sends_.contains(op)) return;
+  if (!sends_.contains(op)) return connection_->cancel_close_wait(op);
   session().reset(id_, cancel_code, errc::canceled, "a send was canceled");
 }
 
@@ -219,6 +234,7 @@ void stream_state::drop_operations() noexcept {
   const auto handler = std::move(handler_);
   const auto parked = std::exchange(recv_, std::nullopt);
   const auto sends = std::exchange(sends_, {});
+  const auto over = std::exchange(over_, {});
 }
 
 }  // namespace duplex::net

@@ -46,8 +46,12 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   void set_active(active mode, active_handler handler);
   void consume(std::size_t bytes);
   void reset(std::uint32_t http2_code);
-  /// Ends the stream, and its connection if that is its own; completes when the last bytes are out.
-  void close(std::optional<send_completion> done = {});
+  /// Ends the stream, and its connection if that is its own.
+  void close();
+  /// As well; completes when the last bytes are out.
+  void close(core::op_id op, send_completion done);
+  /// Completes when nothing can be sent or received on the stream any more.
+  void when_over(send_completion done);
   /// Ends the stream.
   void close_here();
   /// A cancellation slot fired for `op`.
@@ -84,6 +88,7 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
 
   std::optional<parked_recv> recv_;
   std::map<core::op_id, send_completion> sends_;
+  std::vector<send_completion> over_;
   active mode_ = active::off;
   std::shared_ptr<active_handler> handler_;
   bool active_scheduled_ = false;

@@ -413,6 +413,59 @@ TEST(client, an_open_has_its_own_time_out_whoever_dials) {
   EXPECT_EQ(outcome(std::move(patient)), "canceled");
 }
 
+// There is always somebody who waits, so nobody is the last to give up the dial.
+TEST(client, dials_again_when_a_dial_takes_longer_than_anybody_would_wait) {
+  raw_peer hangs;
+  context_threads threads;
+  h2::client client(threads.executor());
+  auto opts = bounded();
+  opts.connect_timeout = 50ms;
+  std::deque<std::future<std::tuple<error_code, h2::stream>>> waiting;
+  const auto open = [&] { waiting.push_back(client.async_open({.url = hangs.url("https")}, opts, as_future)); };
+  open();
+  hangs.accept();
+  bool again = false;
+  for (int i = 0; i < 20 && !again; ++i) {
+    open();
+    EXPECT_EQ(outcome(std::move(waiting.front())), "timeout");
+    waiting.pop_front();
+    again = hangs.called();
+  }
+  EXPECT_TRUE(again) << "one dial for ever";
+  client.close();
+}
+
+TEST(client, dials_again_when_a_peer_sends_no_settings) {
+  raw_peer silent;
+  context_threads threads;
+  h2::client client(threads.executor());
+  auto opts = bounded();
+  opts.connect_timeout = 20ms;
+  auto first = std::get<1>(get(client.async_open({.url = silent.url()}, opts, as_future)));
+  silent.accept();
+  error_code ec;
+  (void)first.recv(ec);
+  EXPECT_EQ(name(ec), "timeout");
+  EXPECT_EQ(outcome(client.async_open({.url = silent.url()}, opts, as_future)), "ok");
+  EXPECT_TRUE(silent.called()) << "on a connection that is dead";
+}
+
+TEST(client, that_was_closed_leaves_its_context_nothing_to_do) {
+  const service server(echo_back);
+  asio::io_context io;
+  h2::client client(io.get_executor());
+  auto opts = bounded();
+  opts.connect_timeout = std::chrono::hours(1);
+  std::optional<h2::stream> opened;
+  client.async_open({.url = server.url()}, opts, [&](error_code, h2::stream s) { opened = std::move(s); });
+  ASSERT_TRUE(run_until(io, [&] { return opened.has_value(); }));
+  client.close();
+  opened.reset();
+  io.restart();
+  io.run_for(patience);
+  EXPECT_TRUE(io.stopped());
+}
+
 TEST(client, an_open_that_times_out_or_is_canceled_leaves_no_trace) {
   raw_peer silent;
   context_threads threads;
@@ -601,6 +654,21 @@ TEST(client, the_last_handle_gone_says_goaway_on_idle_connections) {
     EXPECT_EQ(conclude(s).back(), "done");
   }
   EXPECT_TRUE(frames.wait_sent("GOAWAY NO_ERROR"));
+}
+
+TEST(client, the_last_handle_gone_says_goaway_also_while_a_handle_of_a_finished_stream_is_kept) {
+  const service server(echo_back);
+  h2::stream kept;
+  {
+    h2::client client;
+    kept = client.open({.url = server.url()}, bounded());
+    kept.send("", fin);
+    EXPECT_THAT(transcript(kept), testing::Contains("done"));
+  }
+  const auto link = kept.connection();
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!link.stats().goaway_sent && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_TRUE(link.stats().goaway_sent);
 }
 
 TEST(client, the_last_handle_gone_leaves_running_streams_their_connection) {

@@ -47,8 +47,9 @@ std::string raw_peer::url(std::string_view scheme) const {
 bool raw_peer::called() {
   acceptor_.non_blocking(true);
   boost::system::error_code ec;
-  acceptor_.accept(socket_, ec);
+  auto next = acceptor_.accept(ec);
   acceptor_.non_blocking(false);
+  if (!ec) (socket_.is_open() ? others_.emplace_back(context_) : socket_) = std::move(next);
   return !ec;
 }
 

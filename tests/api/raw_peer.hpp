@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace duplex::test {
 
@@ -50,6 +51,7 @@ class raw_peer {
   boost::asio::io_context context_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::ip::tcp::socket socket_;
+  std::vector<boost::asio::ip::tcp::socket> others_;  // that called later, and are not answered
   std::string seen_;
 };
 

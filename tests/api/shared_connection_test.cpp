@@ -108,7 +108,7 @@ TEST(stream_limit, more_waiting_opens_than_allowed_are_refused_with_the_reason) 
   EXPECT_EQ(name(ec), "limit_exceeded");
   EXPECT_THAT(refused.failure()->message, HasSubstr("max_pending_streams"));
   link.close();
-  EXPECT_EQ(outcome(std::move(waiting)), "refused");
+  EXPECT_EQ(outcome(std::move(waiting)), "canceled");
 }
 
 TEST(stream_limit, goaway_refuses_waiting_opens_retry_safely) {
@@ -193,6 +193,68 @@ TEST(shutdown, of_an_idle_connection_is_done_at_once_and_opens_are_refused) {
   error_code ec;
   (void)link.open_stream({.url = server.url()}, bounded(), ec);
   EXPECT_EQ(name(ec), "refused");
+}
+
+TEST(shutdown, can_be_canceled_and_then_goes_on_by_itself) {
+  peer server;
+  auto link = connect(server.url());
+  auto running = link.open_stream({.url = server.url()}, bounded());
+  auto far = server.accept().stream;
+  asio::cancellation_signal cancel;
+  std::promise<error_code> ended;
+  link.async_shutdown(patience,
+                      asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec) { ended.set_value(ec); }));
+  cancel.emit(asio::cancellation_type::terminal);
+  EXPECT_EQ(get(ended.get_future()), errc::canceled);
+  far.send_response({200, {}}, fin);
+  EXPECT_EQ(describe(running.recv()), "response 200") << "what runs still finishes";
+}
+
+TEST(shutdown, of_a_connection_that_is_lost_keeps_no_context_busy) {
+  raw_peer server;
+  asio::io_context io;
+  h2::connection link;
+  h2::connection::async_connect(io.get_executor(), server.url(), bounded(),
+                                [&](error_code, h2::connection c) { link = std::move(c); });
+  ASSERT_TRUE(run_until(io, [&] { return static_cast<bool>(link); }));
+  server.accept();
+  server.close();
+  bool done = false;
+  ASSERT_TRUE(run_until(io, [&] { return link.failure().has_value(); }));
+  link.async_shutdown(std::chrono::hours(1), [&](error_code) { done = true; });
+  ASSERT_TRUE(run_until(io, [&] { return done; }));
+  io.restart();
+  io.run_for(patience);
+  EXPECT_TRUE(io.stopped());
+}
+
+TEST(connection, to_a_peer_without_settings_fails_within_connect_timeout) {
+  raw_peer silent;
+  auto opts = bounded();
+  opts.connect_timeout = 20ms;
+  auto link = h2::connection::connect(silent.url(), opts);
+  auto s = link.open_stream({.url = silent.url()}, bounded());
+  error_code ec;
+  (void)s.recv(ec);
+  EXPECT_EQ(name(ec), "timeout");
+  EXPECT_THAT(s.failure()->message, HasSubstr("SETTINGS"));
+}
+
+TEST(close, reaches_a_stream_that_was_opened_in_the_same_turn) {
+  peer server;
+  context_threads threads;
+  auto link = std::get<1>(get(h2::connection::async_connect(threads.executor(), server.url(), bounded(), as_future)));
+  link.ping();
+  std::promise<std::string> told;
+  asio::post(link.get_executor(), [&] {
+    link.async_open_stream({.url = server.url()}, bounded(), [&](error_code, h2::stream s) {
+      error_code ec;
+      (void)s.try_recv(ec);
+      told.set_value(s.failure() ? name(s.failure()->code) : name(ec));
+    });
+    link.close();
+  });
+  EXPECT_EQ(get(told.get_future()), "canceled");
 }
 
 TEST(shutdown, of_no_connection_is_closed) {

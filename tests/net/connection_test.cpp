@@ -3,6 +3,10 @@
 #include "conversation.hpp"
 #include "frames.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
+#include <functional>
 #include <optional>
 #include <stdexcept>
 
@@ -82,6 +86,37 @@ TEST(connection, close_ends_what_waits_with_canceled) {
   EXPECT_TRUE(run_until(link.io, [&] { return received && closed; }));
   EXPECT_EQ(name(*received), "canceled");
   EXPECT_EQ(name(*closed), "ok");
+}
+
+TEST(connection, lets_a_close_be_canceled_that_waits_for_the_last_bytes_to_leave) {
+  link_options opts;
+  opts.client_fault = {fault::stall_writing, 60};
+  opts.client.close_timeout = 200ms;
+  memory_link link(opts);
+  auto s = link.open_and_start();
+  settle(link.io);
+  asio::cancellation_signal cancel;
+  std::optional<error_code> closed;
+  s.async_close(asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec) { closed = ec; }));
+  settle(link.io);
+  EXPECT_FALSE(closed);
+  cancel.emit(asio::cancellation_type::terminal);
+  settle(link.io);
+  EXPECT_EQ(closed, make_error_code(errc::canceled));
+}
+
+TEST(connection, whose_completions_cause_the_next_for_ever_lets_others_have_their_turn) {
+  memory_link link({});
+  auto s = link.open_and_start();
+  settle(link.io);
+  bool stopped = false;
+  std::function<void(error_code)> again = [&](error_code) {
+    if (!stopped) s.async_send("", again);  // complete as soon as it is said
+  };
+  again({});
+  asio::post(link.io, [&] { stopped = true; });
+  EXPECT_TRUE(run_until(link.io, [&] { return stopped; }));
+  settle(link.io);
 }
 
 TEST(connection, fails_all_its_streams_when_it_fails) {

@@ -48,7 +48,8 @@ struct client_stats {
 /// The first open of a kind dials, and those that come meanwhile wait for that dial. When every connection has as many
 /// streams as the peer allows (RFC 9113, section 5.1.2), another is dialed, up to `max_connections_per_origin`; above
 /// that opens wait, in order. A stream goes to the connection with the fewest. What concerns a whole connection
-/// (`connection_window`, `stream_window`, header limits, `max_connection_buffer`, `close_timeout`, `on_frame`) is that
+/// (`connection_window`, `stream_window`, header limits, `max_connection_buffer`, `max_pending_streams`,
+/// `close_timeout`, `on_frame`) is that
 /// of the open that dialed it.
 ///
 /// A connection that said or got GOAWAY, or is lost, leaves the pool at once; its running streams finish.
@@ -97,7 +98,8 @@ class client {
   [[nodiscard]] stream open(const request& head, options opts, error_code& ec);
 
   /// Says GOAWAY on every connection, lets running streams finish, and resets what still runs after `grace`. Opens that
-  /// wait complete with `errc::canceled`. Completion signature: `void(error_code)`, when the last bytes are out.
+  /// wait complete with `errc::canceled`. Completion signature: `void(error_code)`, when the last bytes are out. Not
+  /// cancellable: it is bounded by `grace` and `options::close_timeout`.
   template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
   auto async_shutdown(std::chrono::milliseconds grace, Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code)>(

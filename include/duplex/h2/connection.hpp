@@ -68,6 +68,7 @@ class connection {
   /// Opens a stream as soon as the peer's limit of streams allows (RFC 9113, section 5.1.2), in the order of the
   /// calls, at most `max_pending_streams` waiting and each for `connect_timeout`; only the options about a stream count
   /// (`flow`, `active`, time-outs, buffers, `informational`). The URL's scheme, host and port must be the connection's.
+  /// Until the peer's SETTINGS have arrived, its limit is taken to be 100; a `ping` waits for them.
   /// Completion signature: `void(error_code, stream)`. On failure the stream handed over has the reason in its
   /// `failure()`. Errors: `invalid_argument`, `timeout`, `limit_exceeded` (too many wait), `refused` (GOAWAY, or no
   /// stream ids left), `canceled`, and what the connection failed with; the peer has seen nothing of the request.
@@ -98,7 +99,8 @@ class connection {
   std::chrono::microseconds ping(error_code& ec);
 
   /// Says GOAWAY, lets running streams finish, and resets what still runs after `grace`. Opens that wait are refused.
-  /// Completion signature: `void(error_code)`, when the last bytes are out.
+  /// Completion signature: `void(error_code)`, when the last bytes are out. A cancellation ends the wait, not the
+  /// shutdown.
   template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
   auto async_shutdown(std::chrono::milliseconds grace, Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code)>(

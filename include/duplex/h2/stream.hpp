@@ -219,7 +219,8 @@ class stream {
   /// ones fail with `errc::closed`. Off the connection's threads it waits, at most `options::close_timeout`, until
   /// the last bytes are out; on them it returns at once. Never fails.
   void close();
-  /// As `close`, completing when the last bytes are out. Completion signature: `void(error_code)`.
+  /// As `close`, completing when the last bytes are out. Completion signature: `void(error_code)`. A cancellation ends
+  /// the wait, not the closing.
   template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
   auto async_close(Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code)>(
@@ -227,6 +228,7 @@ class stream {
   }
 
  private:
+  friend struct stream_access;
   using handle_ptr = std::shared_ptr<net::stream_handle>;
   using parts = std::vector<std::string_view>;
 
