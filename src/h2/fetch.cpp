@@ -1,8 +1,9 @@
-// The linear case, on the stream's public verbs: two coroutines, one that sends and one that receives, on one strand.
+// The linear case, on the stream's verbs: two coroutines, one that sends and one that receives, on one strand.
 
 #include <duplex/h2/fetch.hpp>
 
 #include "h2/body.hpp"
+#include "h2/stream_access.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
 #include "net/stream.hpp"
@@ -37,6 +38,8 @@ namespace {
 
 constexpr auto as_value = asio::as_tuple(asio::use_awaitable);
 constexpr auto cancel_code = static_cast<std::uint32_t>(code::cancel);
+using fetch_end_handler = asio::any_completion_handler<void(error_code)>;
+
 constexpr int redirection = 300;  // the first status that does not say that the request is taken
 constexpr int not_modified = 304;
 
@@ -88,9 +91,6 @@ class exchange : public std::enable_shared_from_this<exchange> {
   }
 
   [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
-  [[nodiscard]] const std::optional<failure>& why_failed() const noexcept { return why_; }
-  [[nodiscard]] error_code error() const { return why_ ? why_->code : error_code(); }
-  [[nodiscard]] const stream& get_stream() const noexcept { return stream_; }
 
   /// The handler's cancellation slot.
   template <class Handler>
@@ -106,7 +106,14 @@ class exchange : public std::enable_shared_from_this<exchange> {
   }
 
   static asio::awaitable<reply> fetch(std::shared_ptr<exchange> self);
-  static asio::awaitable<response> fetch_head(std::shared_ptr<exchange> self);
+
+  /// What a streamed fetch hands over: nothing of the exchange, which goes on.
+  struct streamed {
+    std::optional<failure> why{};
+    response head{};
+    stream rest{};
+  };
+  static asio::awaitable<streamed> fetch_head(std::shared_ptr<exchange> self);
 
  private:
   // Ends the exchange before its end. The first reason counts.
@@ -130,6 +137,7 @@ class exchange : public std::enable_shared_from_this<exchange> {
   }
 
   void start_timer();
+  void watch_end();
   [[nodiscard]] std::optional<std::string> prepare();
   [[nodiscard]] failure stream_failure(error_code ec) const;
   void report() const {
@@ -158,15 +166,32 @@ class exchange : public std::enable_shared_from_this<exchange> {
   bool sent_ = false;
   bool received_ = false;
   bool unwanted_ = false;  // the rest of the request
+  bool over_ = false;      // the stream
   bool finished_ = false;
 };
 
 void exchange::start_timer() {
   if (!opts_.timeout) return;
-  timer_.expires_after(*opts_.timeout);
+  timer_.expires_at(core::after(net::connection::now(), *opts_.timeout));
   timer_.async_wait([weak = weak_from_this()](error_code ec) {
     const auto self = weak.lock();
     if (!ec && self) self->interrupt(local(errc::timeout, "the exchange took longer than its timeout"));
+  });
+}
+
+// A producer may be waiting for something that comes late or never, when nobody wants it any more.
+void exchange::watch_end() {
+  const auto state = stream_access::state(stream_);
+  if (!state) return;
+  const auto& link = state->get_connection();
+  fetch_end_handler handler = asio::bind_executor(executor_, [weak = weak_from_this()](error_code) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->over_ = true;
+    self->stop_.emit(asio::cancellation_type::terminal);
+  });
+  link->submit([state, done = net::completion<error_code>(std::move(handler), link->home())]() mutable {
+    state->when_over(std::move(done));
   });
 }
 
@@ -213,16 +238,18 @@ asio::awaitable<void> exchange::open(std::shared_ptr<exchange> self) {
   }
   x.stop_.slot().clear();
   if (x.why_) co_return x.stream_.reset(cancel_code);
-  if (ec) x.fail(x.stream_failure(ec));
+  if (ec) co_return x.fail(x.stream_failure(ec));
+  x.watch_end();
 }
 
 // Sending
 
 asio::awaitable<void> exchange::send_pieces(std::shared_ptr<exchange> self) {
   auto& x = *self;
-  while (!x.why_ && !x.unwanted_) {
+  const auto ended = [&x] { return x.why_ || x.unwanted_ || x.over_; };
+  while (!ended()) {
     const auto piece = co_await x.body_.next();
-    if (x.why_ || x.unwanted_) co_return;
+    if (ended()) co_return;
     error_code ec;
     if (piece.last) {
       std::tie(ec) = co_await x.stream_.async_send(piece.bytes, fin, as_value);
@@ -241,7 +268,7 @@ asio::awaitable<void> exchange::send(std::shared_ptr<exchange> self) {
   const auto [error] = co_await asio::co_spawn(self->executor_, send_pieces(self),
                                                asio::bind_cancellation_slot(self->stop_.slot(), as_value));
   self->stop_.slot().clear();
-  if (error && !self->unwanted_) self->fail(from_exception(error, "the body or the progress handler"));
+  if (error && !self->unwanted_ && !self->over_) self->fail(from_exception(error, "the body or the progress handler"));
 }
 
 // Receiving
@@ -309,16 +336,16 @@ asio::awaitable<reply> exchange::fetch(std::shared_ptr<exchange> self) {
   co_return std::move(x.reply_);
 }
 
-asio::awaitable<response> exchange::fetch_head(std::shared_ptr<exchange> self) {
+asio::awaitable<exchange::streamed> exchange::fetch_head(std::shared_ptr<exchange> self) {
   auto& x = *self;
   co_await open(self);
-  if (x.why_) co_return response();
+  if (x.why_) co_return streamed{x.why_};
   asio::co_spawn(x.executor_, send(self), asio::detached);
   auto [ec, m] = co_await x.stream_.async_recv(as_value);
   if (ec) x.fail(x.stream_failure(ec));
   x.finish();
-  if (x.why_) co_return response();
-  co_return std::get<response>(std::move(m));
+  if (x.why_) co_return streamed{x.why_};
+  co_return streamed{std::nullopt, std::get<response>(std::move(m)), x.stream_};
 }
 
 // The executor of a connection is its strand; those of the others may be anything.
@@ -356,15 +383,14 @@ void run_fetch_stream(const std::shared_ptr<exchange>& x, fetch_stream_handler h
   x->bind_cancellation(handler);
   const auto where = asio::get_associated_executor(handler, x->executor());
   asio::co_spawn(x->executor(), exchange::fetch_head(x),
-                 asio::bind_executor(where, [keep = x, handler = std::move(handler)](const std::exception_ptr& error,
-                                                                                     response head) mutable {
-                   auto why = error ? from_exception(error, "the exchange") : keep->why_failed();
-                   auto s = keep->get_stream();
-                   keep.reset();
-                   if (!why) return std::move(handler)(error_code(), std::move(head), std::move(s));
+                 asio::bind_executor(where, [handler = std::move(handler)](const std::exception_ptr& error,
+                                                                           exchange::streamed result) mutable {
+                   auto& [why, head, rest] = result;
+                   if (error) why = from_exception(error, "the exchange");
+                   if (!why) return std::move(handler)(error_code(), std::move(head), std::move(rest));
                    const auto ec = why->code;
-                   s = stream(std::make_shared<net::stream_handle>(std::move(*why)));
-                   std::move(handler)(ec, response(), std::move(s));
+                   rest = stream(std::make_shared<net::stream_handle>(std::move(*why)));
+                   std::move(handler)(ec, response(), std::move(rest));
                  }));
 }
 
@@ -390,7 +416,8 @@ void detail::start_fetch(const stream_source& from, request head, body_source bo
 void detail::start_fetch_stream(const stream_source& from, request head, body_source body, fetch_options opts,
                                 fetch_stream_handler handler) {
   if (is_null(from)) {
-    return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), response(), stream());
+    auto none = stream(std::make_shared<net::stream_handle>(local(errc::closed, "there is no connection")));
+    return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), response(), std::move(none));
   }
   run_fetch_stream(std::make_shared<exchange>(strand_of(from), from, std::move(head), std::move(body), std::move(opts)),
                    std::move(handler));

@@ -585,6 +585,53 @@ TEST(a_streamed_fetch, can_be_waited_for) {
                boost::system::system_error);
 }
 
+// Waits for what never comes, until it is canceled.
+struct idle_producer {
+  body_source source() {
+    return body_source([this]() -> asio::awaitable<std::optional<std::string>> {
+      waiting.set_value();
+      asio::steady_timer never(co_await asio::this_coro::executor, std::chrono::hours(1));
+      (void)co_await never.async_wait(asio::as_tuple(asio::use_awaitable));
+      canceled.set_value();
+      co_return std::nullopt;
+    });
+  }
+  std::promise<void> waiting;
+  std::promise<void> canceled;
+};
+
+TEST(a_fetch, ends_when_the_peer_wants_no_more_while_the_producer_waits) {
+  idle_producer body;
+  exchange_with_peer x(body.source());
+  get(body.waiting.get_future());
+  x.far.send_response({200, {}}, fin);
+  x.far.reset(static_cast<std::uint32_t>(h2::code::no_error));
+  get(body.canceled.get_future());
+  EXPECT_EQ(name(std::get<0>(get(std::move(x.result)))), "ok");
+}
+
+TEST(a_streamed_fetch, lets_a_waiting_producer_go_when_the_stream_is_closed) {
+  peer server;
+  context_threads threads;
+  idle_producer body;
+  auto opening =
+      h2::async_fetch_stream(threads.executor(), {.url = server.url()}, body.source(), bounded_fetch(), as_future);
+  auto far = server.accept().stream;
+  get(body.waiting.get_future());
+  far.send_response({200, {}});
+  auto [ec, head, s] = get(std::move(opening));
+  ASSERT_FALSE(ec);
+  s.close();
+  get(body.canceled.get_future());
+}
+
+TEST(a_fetch, with_the_longest_timeout_there_is_does_not_time_out) {
+  const service server(echo);
+  auto opts = bounded_fetch();
+  opts.timeout = std::chrono::milliseconds::max();
+  EXPECT_EQ(h2::fetch({.url = server.url()}, "a", opts).body, "a");
+}
+
 TEST(a_streamed_fetch, stops_its_body_when_the_stream_is_closed) {
   peer server;
   context_threads threads;

@@ -34,7 +34,8 @@ struct progress {
 using progress_handler = std::function<void(const progress&)>;
 
 struct fetch_options {
-  /// Options of the stream and of its connection. `active`, `on_message` and `informational` do not apply.
+  /// Options of the stream and of its connection. `active`, `on_message`,
+  /// `informational` and `flow` do not apply.
   options stream{};
   /// Cap on the response's body in bytes; beyond it the stream is reset. `infinity` for none.
   std::size_t max_body = std::size_t{16} << 20;
