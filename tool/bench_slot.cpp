@@ -186,7 +186,11 @@ class slot {
   std::optional<problem> problem_;
 };
 
-bool is_of_connection(const problem& p) { return p.why() && p.why()->scope == scope::connection; }
+// The next attempt would fail in the same way.
+bool is_final(const problem& p) {
+  const bool refused_here = p.status() == exit_status::usage || p.status() == exit_status::url;
+  return refused_here || (p.why() && p.why()->scope == scope::connection);
+}
 
 }  // namespace
 
@@ -198,7 +202,7 @@ asio::awaitable<void> run_slot(h2::connection c, const bench_plan& plan, bench_m
       co_await one.run();
     } catch (const problem& p) {
       meter.failed(p);
-      again = !meter.stopped() && !is_of_connection(p);
+      again = !meter.stopped() && !is_final(p);
     }
   }
 }

@@ -141,7 +141,7 @@ class client {
   // SIGQUIT, Ctrl-\ on a terminal, asks where everything stands.
   void answer_questions() {
     questions_.async_wait([this](error_code ec, int) {
-      if (ec) return;
+      if (ec || finished_) return;
       asio::co_spawn(io_, live_.describe(), [](const std::exception_ptr& error, const std::string& text) {
         if (!error) std::fputs(text.c_str(), stderr);
       });
@@ -156,6 +156,7 @@ class client {
   }
 
   void finish(const std::exception_ptr& error) {
+    finished_ = true;  // a signal that came before this may be told of after it
     deadline_.cancel();
     signals_.cancel();
     questions_.cancel();
@@ -199,6 +200,7 @@ class client {
   asio::cancellation_signal stop_;
   std::optional<problem> aborted_;
   int status_ = 0;
+  bool finished_ = false;
 };
 
 }  // namespace

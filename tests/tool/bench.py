@@ -182,6 +182,11 @@ class Errors(BenchTestCase):
         self.assertEqual((result["messages"], result["errors"]), (0, {"connect_failed": 2}))
         self.assertIn("duplex: (7) ", self.stderr)
 
+    def test_a_request_that_is_refused_here_is_not_tried_again(self):
+        for bad in (("-H", "connection: x"), ("-X", "B D")):
+            result = self.bench("-d", "20s", *bad, status=2)
+            self.assertIsNotNone(result)
+
     def test_streams_that_are_reset_are_counted(self):
         result = self.bench("-n", "10", url=self.plain.url + "/reset/CANCEL", status=92)
         self.assertEqual((result["messages"], result["errors"]), (0, {"stream_reset": 10}))
