@@ -385,7 +385,7 @@ void run_fetch_stream(const std::shared_ptr<exchange>& x, fetch_stream_handler h
   asio::co_spawn(x->executor(), exchange::fetch_head(x),
                  asio::bind_executor(where, [handler = std::move(handler)](const std::exception_ptr& error,
                                                                            exchange::streamed result) mutable {
-                   auto& [why, head, rest] = result;
+                   auto [why, head, rest] = std::move(result);
                    if (error) why = from_exception(error, "the exchange");
                    if (!why) return std::move(handler)(error_code(), std::move(head), std::move(rest));
                    const auto ec = why->code;
@@ -394,10 +394,8 @@ void run_fetch_stream(const std::shared_ptr<exchange>& x, fetch_stream_handler h
                  }));
 }
 
-template <class Result>
-Result or_throw(error_code ec, Result result, const std::optional<failure>& why) {
-  if (!ec) return result;
-  throw why ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
+void throw_if(error_code ec, const std::optional<failure>& why) {
+  if (ec) throw why ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
 }
 
 }  // namespace
@@ -438,8 +436,8 @@ reply fetch(const stream_source& from, const request& head, body_source body, fe
 reply fetch(const stream_source& from, const request& head, body_source body, fetch_options opts) {
   error_code ec;
   auto result = fetch(from, head, std::move(body), std::move(opts), ec);
-  const auto why = result.failure;
-  return or_throw(ec, std::move(result), why);
+  throw_if(ec, result.failure);
+  return result;
 }
 
 reply fetch(const request& head, body_source body, fetch_options opts, error_code& ec) {
@@ -464,8 +462,8 @@ streamed_reply fetch_stream(const stream_source& from, const request& head, body
 streamed_reply fetch_stream(const stream_source& from, const request& head, body_source body, fetch_options opts) {
   error_code ec;
   auto result = fetch_stream(from, head, std::move(body), std::move(opts), ec);
-  const auto why = result.rest.failure();
-  return or_throw(ec, std::move(result), why);
+  throw_if(ec, result.rest.failure());
+  return result;
 }
 
 streamed_reply fetch_stream(const request& head, body_source body, fetch_options opts, error_code& ec) {

@@ -455,6 +455,7 @@ void connection::close() {
   route_events();  // which may tell of streams that were opened just now
   for (const auto& [id, state] : std::map(streams_)) state->close_here();
   std::vector<core::op_id> waiting;
+  waiting.reserve(opens_.size());
   for (const auto& [op, open] : opens_) waiting.push_back(op);
   for (const auto op : waiting) cancel_open(op, "the connection was closed here");
   session_.goaway(0, {});
