@@ -54,7 +54,7 @@ failure from_exception(const std::exception_ptr& error, const std::string& who) 
   try {
     std::rethrow_exception(error);
   } catch (const boost::system::system_error& e) {
-    return local(e.code(), e.what());
+    return local(e.code() ? e.code() : make_error_code(errc::canceled), e.what());  // it was thrown: no success
   } catch (const std::exception& e) {
     return local(errc::canceled, who + " failed: " + e.what());
   } catch (...) {

@@ -625,6 +625,14 @@ TEST(a_streamed_fetch, lets_a_waiting_producer_go_when_the_stream_is_closed) {
   get(body.canceled.get_future());
 }
 
+TEST(a_fetch, whose_body_throws_a_success_has_not_succeeded) {
+  const service server(echo);
+  const body_source body([]() -> std::optional<std::string> { throw boost::system::system_error(error_code()); });
+  error_code ec;
+  (void)h2::fetch({.url = server.url()}, body, bounded_fetch(), ec);
+  EXPECT_EQ(name(ec), "canceled");
+}
+
 TEST(a_fetch, with_the_longest_timeout_there_is_does_not_time_out) {
   const service server(echo);
   auto opts = bounded_fetch();
