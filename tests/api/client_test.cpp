@@ -824,7 +824,9 @@ TEST(client, blocking_verbs_on_its_own_thread_are_refused) {
 TEST(client, is_used_from_many_threads_in_every_way_at_the_same_time) {
   service server(answer, limited(5), 2);
   context_threads threads(4);
-  h2::client client(threads.executor(), at_most(3));
+  auto opts = at_most(3);
+  opts.max_attempts = 1000;  // the users end the connections of one another
+  h2::client client(threads.executor(), opts);
   std::atomic<int> served = 0;
   std::vector<std::future<void>> users;
   for (int t = 0; t < 6; ++t) {
