@@ -140,6 +140,7 @@ bool session::pull(std::string& out, time_point now) {
   if (dead_) return false;
   const auto before = out.size();
   for (bool more = true; more && out.size() - before < pull_size;) {
+    stop_uploads();
     while (out.size() - before < pull_size) {
       const std::uint8_t* bytes = nullptr;
       const auto n = nghttp2_session_mem_send(engine_.get(), &bytes);
@@ -147,7 +148,7 @@ bool session::pull(std::string& out, time_point now) {
       out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n));
     }
     more = apply_recorded();
-    more = submit_due_trailers() || more;
+    more = submit_due_trailers() || more || !to_stop_.empty();
   }
 
   wire_.bytes_sent += out.size() - before;
@@ -160,6 +161,17 @@ bool session::pull(std::string& out, time_point now) {
     watch_stall(*s, now);
   }
   return out.size() > before;
+}
+
+// Only right before it can leave: once it is submitted, the engine ignores the client's end of the stream, and counts
+// the stream although the client may open another in its place.
+void session::stop_uploads() {
+  for (const auto id : std::exchange(to_stop_, {})) {
+    const auto* s = find(id);
+    if (s && !s->closed && s->remote != progress::ended) {
+      nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, raw(h2::code::no_error));
+    }
+  }
 }
 
 // The engine wants the trailers after the last DATA was framed, but not from inside its callback.
@@ -377,7 +389,7 @@ void session::release(std::int32_t id, time_point now) {
   drop_unread(*s, errc::closed);
   if (!s->failed) watch_stall(*s, now);
   if (finishing && s->local == progress::ended && s->remote != progress::ended && !s->closed && !dead_) {
-    nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, raw(h2::code::no_error));
+    to_stop_.push_back(id);
   }
   erase_if_over(*s);
 }

@@ -186,6 +186,7 @@ class session {
   void fail_http1();
   void return_credit(stream& s, std::size_t bytes);
   bool apply_recorded();
+  void stop_uploads();
   bool submit_due_trailers();
   [[nodiscard]] bool has_window(std::int32_t id) const;
   void refuse_unsent();
@@ -214,6 +215,7 @@ class session {
   header_block block_;
   std::size_t arrived_ = 0;
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
+  std::vector<std::int32_t> to_stop_;   // answered in full: the rest of the request is not wanted
   std::vector<std::int32_t> to_share_;  // requests that said nothing about their priority
   std::set<std::int32_t> prioritized_;  // streams that did, before their request
   std::int32_t last_request_ = 0;

@@ -280,7 +280,7 @@ struct session_callbacks {
     if (carries_end && ends_stream(*frame)) {
       st->local = progress::ended;
       // A server may end before the request does; it then wants no more of it (RFC 9113, section 8.1).
-      if (st->orphan && st->remote != progress::ended) s.to_reset_.emplace_back(st->id, raw(h2::code::no_error));
+      if (st->orphan && st->remote != progress::ended) s.to_stop_.push_back(st->id);
     }
     return 0;
   }

@@ -55,6 +55,23 @@ TEST_P(release, of_an_answered_request_without_fin_resets_it) {
   EXPECT_FALSE(p.us.knows(id));
 }
 
+// The answer is out and the reset is not yet, when the client ends the stream and opens another in its place.
+TEST_P(release, rfc9113_5_1_2_of_an_answered_request_leaves_its_place_to_the_next) {
+  constexpr std::int32_t limit = 100;  // what the session announces
+  scripted_peer p(role::server, whole);
+  p.greet();
+  std::string all;
+  for (std::int32_t id = 1; id < 2 * limit; id += 2) all += raw::request(id);
+  p.say(all);
+  p.us.respond(1, 200, {}, true);
+  p.listen();
+  p.us.release(1);
+  p.us->feed(raw::data(1, "", raw::end_stream) + raw::request(2 * limit + 1));
+  EXPECT_THAT(p.heard(), ::testing::Not(::testing::Contains(::testing::HasSubstr("GOAWAY"))));
+  EXPECT_TRUE(p.us.knows(2 * limit + 1));
+  EXPECT_FALSE(p.us.knows(1)) << "it ended in order";
+}
+
 TEST_P(release, of_an_answered_request_still_sends_what_was_queued_before_fin) {
   scripted_peer p(role::client, GetParam());
   p.greet({{raw::initial_window_size, 2}});
