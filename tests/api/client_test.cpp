@@ -125,7 +125,8 @@ TEST(client, serves_500_opens_against_a_limit_of_100) {
     for (int i = 0; i < 500; ++i) {
       auto [ec, s] = get(std::move(opening[static_cast<std::size_t>(i)]));
       ASSERT_FALSE(ec) << name(ec);
-      EXPECT_THAT(conclude(s), ElementsAre("response 200 path=/" + std::to_string(i), "done"));
+      EXPECT_THAT(conclude(s), ElementsAre("response 200 path=/" + std::to_string(i), "done"))
+          << (s.failure() ? s.failure()->message : "");
     }
     EXPECT_THAT(client.stats().connections, Le(connections));
   }
@@ -188,14 +189,14 @@ TEST(client, never_exceeds_a_limit_that_it_has_not_heard_yet) {
 }
 
 // Nothing is lost without a word, and nothing is served twice.
-TEST(client, goes_on_through_a_goaway_every_few_streams_under_load) {
+void go_through_goaways(std::size_t every, int users, int requests, std::uint32_t limit) {
   struct ledger {
     std::mutex mutex;
     std::multiset<std::string> served;
   };
   const auto seen = std::make_shared<ledger>();
   service server(
-      [seen](const request& head, h2::stream s) {
+      [seen, every](const request& head, h2::stream s) {
         std::size_t count = 0;
         {
           const std::lock_guard lock(seen->mutex);
@@ -203,13 +204,11 @@ TEST(client, goes_on_through_a_goaway_every_few_streams_under_load) {
           count = seen->served.size();
         }
         answer(head, s);
-        if (count % 10 == 0) s.connection().goaway();
+        if (count % every == 0) s.connection().goaway();
       },
-      limited(20), 2);
+      limited(limit), 2);
   context_threads threads(2);
   h2::client client(threads.executor(), at_most(2));
-  constexpr int users = 4;
-  constexpr int requests = 100;
   std::vector<std::future<std::multiset<std::string>>> running;
   for (int u = 0; u < users; ++u) {
     running.push_back(std::async(std::launch::async, [&, u] {
@@ -231,10 +230,14 @@ TEST(client, goes_on_through_a_goaway_every_few_streams_under_load) {
   }
   std::multiset<std::string> answered;
   for (auto& r : running) answered.merge(get(std::move(r)));
-  EXPECT_EQ(answered.size(), std::size_t{users} * requests);
+  EXPECT_EQ(answered.size(), static_cast<std::size_t>(users * requests));
   const std::lock_guard lock(seen->mutex);
   EXPECT_EQ(seen->served, answered);
 }
+
+TEST(client, goes_on_through_a_goaway_every_few_streams_under_load) { go_through_goaways(10, 4, 100, 20); }
+
+TEST(client, goes_on_through_a_goaway_every_200_streams_under_load) { go_through_goaways(200, 8, 250, 100); }
 
 TEST(client, dials_afresh_after_goaway_while_running_streams_finish) {
   holding h(100);

@@ -36,11 +36,13 @@ TEST(stream_limit, opens_above_it_wait_and_are_served_in_order) {
   auto third = link.async_open_stream({.url = server.url("/3")}, bounded(), as_future);
   EXPECT_EQ(link.stats().waiting_opens, 2U);
   EXPECT_TRUE(pending(second));
-  EXPECT_EQ(server.accept().head.path(), "/1");
+  const auto first_far = server.accept();  // kept, because a stream without a handle is reset, and its place is free
+  EXPECT_EQ(first_far.head.path(), "/1");
   first.reset(0x8);
   auto [ec, s] = get(std::move(second));
   EXPECT_EQ(name(ec), "ok");
-  EXPECT_EQ(server.accept().head.path(), "/2");
+  const auto second_far = server.accept();
+  EXPECT_EQ(second_far.head.path(), "/2");
   EXPECT_TRUE(pending(third));
   s.reset(0x8);
   EXPECT_EQ(outcome(std::move(third)), "ok");
