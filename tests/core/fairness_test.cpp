@@ -127,13 +127,8 @@ TEST(fairness, rfc9218_7_1_a_priority_update_moves_a_running_stream) {
   p.us.send(1, std::string(4 * plenty, 'x'));
   p.us.send(3, std::string(4 * plenty, 'x'));
   p.us->feed(raw::frame(0x10, 0, 0, raw::u32(3) + "u=0"));
-  std::string bytes;
-  p.us->pull(bytes, p.now);
-  std::set<std::int32_t> ids;
-  for (const auto& f : raw::take_frames(bytes)) {
-    if (f.kind == raw::type_data) ids.insert(f.id);
-  }
-  EXPECT_THAT(ids, ElementsAre(3));
+  const auto ids = data_in_one_write(p.us, p.now);
+  EXPECT_THAT(std::set(ids.begin(), ids.end()), ElementsAre(3));
 }
 
 TEST(fairness, rfc9218_7_1_a_priority_update_counts_with_its_request_and_before_it) {
@@ -150,13 +145,8 @@ TEST(fairness, rfc9218_7_1_a_priority_update_counts_with_its_request_and_before_
     p.us.respond(3);
     p.us.send(1, std::string(4 * plenty, 'x'));
     p.us.send(3, std::string(4 * plenty, 'x'));
-    std::string bytes;
-    p.us->pull(bytes, p.now);
-    std::set<std::int32_t> ids;
-    for (const auto& f : raw::take_frames(bytes)) {
-      if (f.kind == raw::type_data) ids.insert(f.id);
-    }
-    EXPECT_THAT(ids, ElementsAre(3));
+    const auto ids = data_in_one_write(p.us, p.now);
+    EXPECT_THAT(std::set(ids.begin(), ids.end()), ElementsAre(3));
   }
 }
 

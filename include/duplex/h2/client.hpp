@@ -49,8 +49,7 @@ struct client_stats {
 /// streams as the peer allows (RFC 9113, section 5.1.2), another is dialed, up to `max_connections_per_origin`; above
 /// that opens wait, in order. A stream goes to the connection with the fewest. What concerns a whole connection
 /// (`connection_window`, `stream_window`, header limits, `max_connection_buffer`, `max_pending_streams`,
-/// `close_timeout`, `on_frame`) is that
-/// of the open that dialed it.
+/// `close_timeout`, `on_frame`) is that of the open that dialed it.
 ///
 /// A connection that said or got GOAWAY, or is lost, leaves the pool at once; its running streams finish.
 /// When the last handle goes away, connections without streams say GOAWAY and close, the others after their last
