@@ -25,7 +25,6 @@ class credit {
   /// The user is done with `n` bytes. Returns how many to give back now: never more than is owed.
   std::size_t consume(std::size_t n) noexcept;
 
-  [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
   [[nodiscard]] std::uint64_t unread() const noexcept { return received_ - delivered_; }
   /// Delivered, not yet returned.
   [[nodiscard]] std::uint64_t owed() const noexcept { return delivered_ - returned_; }

@@ -2,11 +2,12 @@
 
 #include <duplex/h2/client.hpp>
 
+#include "core/refusal.hpp"
 #include "h2/connector.hpp"
+#include "h2/failures.hpp"
 #include "h2/pool.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
-#include "net/stream.hpp"
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -30,14 +31,6 @@ client_options checked(client_options opts) {
   constexpr client_options::duration longest_delay = std::chrono::hours(1);
   if (opts.retry_delay.count() < 0 || opts.retry_delay > longest_delay) refuse("option retry_delay is out of range");
   return opts;
-}
-
-failure invalid(std::string message) {
-  failure why;
-  why.code = errc::invalid_argument;
-  why.message = std::move(message);
-  why.retry_safe = true;
-  return why;
 }
 
 }  // namespace
@@ -68,9 +61,10 @@ void client::start_open(const handle_ptr& handle, const request& head, options o
   pool::open_completion done(std::move(handler), p->home());
   auto parsed = check_open(head, opts);
   if (auto* bad = std::get_if<std::string>(&parsed)) {
-    return asio::post(p->strand(), [done = std::move(done), why = invalid(std::move(*bad))]() mutable {
-      done(errc::invalid_argument, stream(std::make_shared<net::stream_handle>(std::move(why))));
-    });
+    return asio::post(p->strand(),
+                      [done = std::move(done), why = core::refusal(errc::invalid_argument, std::move(*bad))]() mutable {
+                        done(errc::invalid_argument, failed_stream(std::move(why)));
+                      });
   }
   asio::dispatch(p->strand(),
                  [p, id,
@@ -91,8 +85,7 @@ stream client::open(const request& head, options opts) {
   error_code ec;
   auto s = open(head, std::move(opts), ec);
   if (!ec) return s;
-  const auto why = s.failure();
-  throw why ? system_error(ec, why->message) : system_error(ec);
+  raise(s.failure(), ec);
 }
 
 void client::start_shutdown(const handle_ptr& handle, std::chrono::milliseconds grace, end_handler handler) {

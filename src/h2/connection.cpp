@@ -2,7 +2,9 @@
 
 #include <duplex/h2/connection.hpp>
 
+#include "core/refusal.hpp"
 #include "h2/connector.hpp"
+#include "h2/failures.hpp"
 #include "net/ask.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
@@ -16,16 +18,6 @@
 
 namespace duplex::h2 {
 namespace {
-
-failure invalid(std::string message) {
-  failure why;
-  why.code = errc::invalid_argument;
-  why.message = std::move(message);
-  why.retry_safe = true;
-  return why;
-}
-
-stream failed_stream(failure why) { return stream(std::make_shared<net::stream_handle>(std::move(why))); }
 
 const std::shared_ptr<net::connection>& link_of(const std::shared_ptr<net::connection_handle>& handle) {
   static const std::shared_ptr<net::connection> none;
@@ -51,10 +43,6 @@ void bind_cancellation(const Handler& handler, const std::shared_ptr<net::connec
   slot.assign([weak = std::weak_ptr(link), cancel](asio::cancellation_type) {
     if (const auto c = weak.lock()) c->submit([c, cancel] { cancel(*c); });
   });
-}
-
-[[noreturn]] void raise(const std::optional<failure>& why, error_code ec) {
-  throw why && why->code == ec ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
 }
 
 }  // namespace
@@ -131,7 +119,8 @@ void connection::start_open_stream(const handle_ptr& handle, const request& head
     if (auto* parsed = std::get_if<net::parsed_request>(&checked)) {
       return link->open_when_possible(op, std::move(parsed->head), std::move(opts), handle, std::move(done));
     }
-    link->ready().add([done = std::move(done), why = invalid(std::get<std::string>(checked))]() mutable {
+    link->ready().add([done = std::move(done),
+                       why = core::refusal(errc::invalid_argument, std::get<std::string>(checked))]() mutable {
       done(errc::invalid_argument, failed_stream(std::move(why)));
     });
   });

@@ -1,6 +1,7 @@
 #pragma once
 // What opening a stream and making a connection share: check everything, dial, hand over.
 
+#include "core/refusal.hpp"
 #include "net/completion.hpp"
 #include "net/connection.hpp"
 #include "net/dialer.hpp"
@@ -63,11 +64,8 @@ void connect(const asio::any_io_executor& executor, const request& head, options
   completion done(std::move(handler), home);
   auto checked = check_open(head, opts);
   if (const auto* bad = std::get_if<std::string>(&checked)) {
-    failure why;
-    why.code = errc::invalid_argument;
-    why.message = *bad;
+    auto why = core::refusal(errc::invalid_argument, *bad);
     why.scope = scope::connection;
-    why.retry_safe = true;
     return asio::post(here, [done = std::move(done), why = std::move(why), fail]() mutable {
       const auto code = why.code;
       done(code, fail(std::move(why)));

@@ -2,7 +2,9 @@
 
 #include <duplex/h2/fetch.hpp>
 
+#include "core/refusal.hpp"
 #include "h2/body.hpp"
+#include "h2/failures.hpp"
 #include "h2/stream_access.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
@@ -222,9 +224,7 @@ asio::awaitable<void> exchange::open(std::shared_ptr<exchange> self) {
   co_await asio::post(as_value);  // never completes inside the initiating call
   if (x.why_) co_return;
   if (auto bad = x.prepare()) {
-    auto why = local(errc::invalid_argument, std::move(*bad));
-    why.retry_safe = true;
-    co_return x.fail(std::move(why));
+    co_return x.fail(core::refusal(errc::invalid_argument, std::move(*bad)));
   }
   x.start_timer();
   error_code ec;
@@ -389,13 +389,9 @@ void run_fetch_stream(const std::shared_ptr<exchange>& x, fetch_stream_handler h
                    if (error) why = from_exception(error, "the exchange");
                    if (!why) return std::move(handler)(error_code(), std::move(head), std::move(rest));
                    const auto ec = why->code;
-                   rest = stream(std::make_shared<net::stream_handle>(std::move(*why)));
+                   rest = failed_stream(std::move(*why));
                    std::move(handler)(ec, response(), std::move(rest));
                  }));
-}
-
-void throw_if(error_code ec, const std::optional<failure>& why) {
-  if (ec) throw why ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
 }
 
 }  // namespace
@@ -414,7 +410,7 @@ void detail::start_fetch(const stream_source& from, request head, body_source bo
 void detail::start_fetch_stream(const stream_source& from, request head, body_source body, fetch_options opts,
                                 fetch_stream_handler handler) {
   if (is_null(from)) {
-    auto none = stream(std::make_shared<net::stream_handle>(local(errc::closed, "there is no connection")));
+    auto none = failed_stream(local(errc::closed, "there is no connection"));
     return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), response(), std::move(none));
   }
   run_fetch_stream(std::make_shared<exchange>(strand_of(from), from, std::move(head), std::move(body), std::move(opts)),
@@ -436,7 +432,7 @@ reply fetch(const stream_source& from, const request& head, body_source body, fe
 reply fetch(const stream_source& from, const request& head, body_source body, fetch_options opts) {
   error_code ec;
   auto result = fetch(from, head, std::move(body), std::move(opts), ec);
-  throw_if(ec, result.failure);
+  if (ec) raise(result.failure, ec);
   return result;
 }
 
@@ -462,7 +458,7 @@ streamed_reply fetch_stream(const stream_source& from, const request& head, body
 streamed_reply fetch_stream(const stream_source& from, const request& head, body_source body, fetch_options opts) {
   error_code ec;
   auto result = fetch_stream(from, head, std::move(body), std::move(opts), ec);
-  throw_if(ec, result.rest.failure());
+  if (ec) raise(result.rest.failure(), ec);
   return result;
 }
 

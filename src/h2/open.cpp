@@ -4,20 +4,13 @@
 
 #include "core/validate.hpp"
 #include "h2/connector.hpp"
+#include "h2/failures.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
-
-#include <boost/system/system_error.hpp>
 
 #include <utility>
 
 namespace duplex::h2 {
-namespace {
-
-stream failed_stream(failure why) { return stream(std::make_shared<net::stream_handle>(std::move(why))); }
-
-}  // namespace
-
 std::variant<net::parsed_request, std::string> check_open(const request& head, const options& opts) {
   if (auto bad = core::check_options(opts)) return *bad;
   if (!opts.connect_to.empty()) {
@@ -32,11 +25,8 @@ std::pair<error_code, stream> open_on(const std::shared_ptr<net::connection>& li
   if (auto state = link->open_stream(head, opts, dedicated)) {
     return {error_code(), stream(std::make_shared<net::stream_handle>(std::move(state)))};
   }
-  failure why;
-  why.code = errc::refused;
-  why.message = "the connection takes no more streams";
+  auto why = core::refusal(errc::refused, "the connection takes no more streams");
   why.scope = scope::connection;
-  why.retry_safe = true;
   return {errc::refused, failed_stream(std::move(why))};
 }
 
@@ -74,8 +64,7 @@ stream open(const asio::any_io_executor& executor, const request& head, options 
   error_code ec;
   auto s = open(executor, head, std::move(opts), ec);
   if (!ec) return s;
-  const auto why = s.failure();
-  throw why ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
+  raise(s.failure(), ec);
 }
 
 stream open(const request& head, options opts, error_code& ec) {

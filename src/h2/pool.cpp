@@ -2,8 +2,10 @@
 
 #include "h2/pool.hpp"
 
+#include "core/refusal.hpp"
 #include "h2/connector.hpp"
-#include "net/stream.hpp"
+#include "h2/failures.hpp"
+#include "net/lifeline.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -15,15 +17,6 @@
 namespace duplex::h2 {
 namespace {
 
-// Of an open the peer has heard nothing of.
-failure not_opened(errc code, std::string message) {
-  failure why;
-  why.code = code;
-  why.message = std::move(message);
-  why.retry_safe = true;
-  return why;
-}
-
 bool may_try_again(const failure& why) {
   return why.retry_safe && (why.code == errc::refused || why.code == errc::connection_lost);
 }
@@ -34,22 +27,6 @@ bool may_try_again(const failure& why) {
 struct pool::dialed {
   std::shared_ptr<net::connection_handle> link{};
   std::optional<failure> why{};
-};
-
-// Travels with the timer, which always waits while an open does. If the context is destroyed it goes without being
-// called: then handlers that own a handle of this pool must be let go.
-class pool::lifeline {
- public:
-  explicit lifeline(std::shared_ptr<pool> p) noexcept : pool_(std::move(p)) {}
-  lifeline(lifeline&&) noexcept = default;
-  lifeline& operator=(lifeline&&) noexcept = default;
-  ~lifeline() {
-    if (pool_) pool_->abandon();
-  }
-  std::shared_ptr<pool> release() noexcept { return std::move(pool_); }
-
- private:
-  std::shared_ptr<pool> pool_;
 };
 
 pool::pool(asio::any_io_executor executor, client_options opts)
@@ -66,8 +43,8 @@ void pool::open(core::op_id id, pending_open next) {
   const auto deadline = core::after(net::connection::now(), next.opts.connect_timeout);
   const auto key = key_of(next.parsed.where, next.opts);
   const auto at = opens_.emplace(id, std::move(next)).first;
-  if (closed_) return fail(id, not_opened(errc::closed, "the client was closed"));
-  if (full) return fail(id, not_opened(errc::limit_exceeded, "more opens wait than max_pending_opens"));
+  if (closed_) return fail(id, core::refusal(errc::closed, "the client was closed"));
+  if (full) return fail(id, core::refusal(errc::limit_exceeded, "more opens wait than max_pending_opens"));
   deadlines_.set({wait::open, id}, deadline);
   at->second.where = find_or_add(key);
   at->second.where->saturated = false;
@@ -265,10 +242,10 @@ void pool::finish(core::op_id id, error_code ec, stream s) {
 
 void pool::fail(core::op_id id, failure why) {
   const auto ec = why.code;
-  finish(id, ec, stream(std::make_shared<net::stream_handle>(std::move(why))));
+  finish(id, ec, failed_stream(std::move(why)));
 }
 
-void pool::cancel(core::op_id id) { give_up(id, not_opened(errc::canceled, "the open was canceled")); }
+void pool::cancel(core::op_id id) { give_up(id, core::refusal(errc::canceled, "the open was canceled")); }
 
 void pool::give_up(core::op_id id, failure why) {
   const auto at = opens_.find(id);
@@ -330,7 +307,7 @@ std::vector<std::shared_ptr<net::connection>> pool::end() {
   std::vector<core::op_id> waiting;
   waiting.reserve(opens_.size());
   for (const auto& [id, open] : opens_) waiting.push_back(id);
-  for (const auto id : waiting) give_up(id, not_opened(errc::canceled, "the client was closed"));
+  for (const auto id : waiting) give_up(id, core::refusal(errc::canceled, "the client was closed"));
   std::vector<std::shared_ptr<net::connection>> links;
   for (const auto& [key, where] : std::exchange(origins_, {})) {
     where->stop_dialing();
@@ -371,7 +348,7 @@ void pool::arm_timer() {
   if (armed_ && *armed_ <= *next) return;
   armed_ = next;
   timer_.expires_at(*next);
-  timer_.async_wait([life = lifeline(shared_from_this())](error_code ec) mutable {
+  timer_.async_wait([life = net::lifeline<pool>(shared_from_this())](error_code ec) mutable {
     const auto self = life.release();
     if (!ec) self->on_time();
   });
@@ -387,7 +364,7 @@ void pool::on_time() {
     } else if (due.what == wait::open) {
       // Others that wait for the same dial may come for ever, and it may never end.
       if (const auto at = opens_.find(due.id); at != opens_.end()) at->second.where->stop_dialing(now);
-      give_up(due.id, not_opened(errc::timeout, "no stream within connect_timeout"));
+      give_up(due.id, core::refusal(errc::timeout, "no stream within connect_timeout"));
     } else {
       again.push_back(due.id);
     }

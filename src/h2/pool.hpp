@@ -68,7 +68,7 @@ class pool : public std::enable_shared_from_this<pool> {
   [[nodiscard]] client_stats stats() const;
 
  private:
-  class lifeline;
+  friend class net::lifeline<pool>;  // with the timer, which always waits while an open does
   struct dialed;
   enum class wait { open, retry, idle };
   struct deadline_key {

@@ -4,6 +4,7 @@
 #include <duplex/h2/stream.hpp>
 
 #include "core/validate.hpp"
+#include "h2/failures.hpp"
 #include "net/ask.hpp"
 #include "net/blocking.hpp"
 #include "net/stream.hpp"
@@ -100,13 +101,6 @@ void wait_for_send(const handle_ptr& handle, error_code& ec, Initiate initiate) 
   if (!ec) std::tie(ec) = net::wait_for<>(std::move(initiate));
 }
 
-// The text of an exception says why, where the error code alone would not.
-[[noreturn]] void raise(const stream& s, error_code ec) {
-  const auto why = s.failure();
-  if (why && why->code == ec) throw boost::system::system_error(ec, why->message);
-  throw boost::system::system_error(ec);
-}
-
 void throw_if(const core::problem& bad) {
   if (bad) throw boost::system::system_error(errc::invalid_argument, *bad);
 }
@@ -164,14 +158,14 @@ message stream::recv(error_code& ec) {
 message stream::recv() {
   error_code ec;
   auto m = recv(ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
   return m;
 }
 
 message stream::recv(duration timeout) {
   error_code ec;
   auto m = recv(timeout, ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
   return m;
 }
 
@@ -220,7 +214,7 @@ std::optional<message> stream::try_recv(error_code& ec) {
 std::optional<message> stream::try_recv() {
   error_code ec;
   auto m = try_recv(ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
   return m;
 }
 
@@ -273,7 +267,7 @@ void stream::send_parts(parts pieces, bool end, error_code& ec) {
 void stream::send_parts(parts pieces, bool end) {
   error_code ec;
   send_parts(std::move(pieces), end, ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
 }
 
 void stream::send(std::string_view bytes) { send_parts({bytes}, false); }
@@ -290,7 +284,7 @@ void stream::send_trailers(fields list) {
   throw_if(core::check_fields(list));
   error_code ec;
   send_trailers(std::move(list), ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
 }
 
 void stream::send_response(response head, error_code& ec) {
@@ -309,14 +303,14 @@ void stream::send_response(response head) {
   throw_if(check_response(head));
   error_code ec;
   send_response(std::move(head), ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
 }
 
 void stream::send_response(response head, fin_t) {
   throw_if(check_response(head));
   error_code ec;
   send_response(std::move(head), fin, ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
 }
 
 void stream::send_informational(informational head, error_code& ec) {
@@ -329,7 +323,7 @@ void stream::send_informational(informational head) {
   throw_if(check_informational(head));
   error_code ec;
   send_informational(std::move(head), ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
 }
 
 // Ending
@@ -370,7 +364,7 @@ stream_stats stream::stats(error_code& ec) const {
 stream_stats stream::stats() const {
   error_code ec;
   auto out = stats(ec);
-  if (ec) raise(*this, ec);
+  if (ec) raise(failure(), ec);
   return out;
 }
 

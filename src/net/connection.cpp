@@ -2,6 +2,8 @@
 
 #include "net/connection.hpp"
 
+#include "core/refusal.hpp"
+#include "net/lifeline.hpp"
 #include "net/stream.hpp"
 #include "net/this_thread.hpp"
 
@@ -21,15 +23,6 @@ constexpr std::size_t read_size = 65536;
 // Completions that cause the next at once could go on for ever; then others have their turn.
 constexpr int rounds_per_turn = 64;
 
-// The peer has heard nothing of it.
-failure not_opened(errc code, std::string message) {
-  failure why;
-  why.code = code;
-  why.message = std::move(message);
-  why.retry_safe = true;
-  return why;
-}
-
 std::string describe(error_code ec) {
   if (ec == asio::error::eof) return "the peer closed the connection";
   if (ec == asio::ssl::error::stream_truncated) return "the peer closed the connection without ending TLS";
@@ -37,22 +30,6 @@ std::string describe(error_code ec) {
 }
 
 }  // namespace
-
-// Travels with the read that is always outstanding. If the context is destroyed, the read goes without completing;
-// then nothing will ever complete, and handlers that own a handle of their own stream must be let go.
-class connection::lifeline {
- public:
-  explicit lifeline(std::shared_ptr<connection> c) noexcept : connection_(std::move(c)) {}
-  lifeline(lifeline&&) noexcept = default;
-  lifeline& operator=(lifeline&&) noexcept = default;
-  ~lifeline() {
-    if (connection_) connection_->abandon();
-  }
-  std::shared_ptr<connection> release() noexcept { return std::move(connection_); }
-
- private:
-  std::shared_ptr<connection> connection_;
-};
 
 connection::connection(strand executor, std::unique_ptr<transport> link, core::session_config config,
                        h2::connection_info info, std::string origin, request_handler on_request)
@@ -96,8 +73,9 @@ void connection::start(std::optional<std::chrono::milliseconds> preface_timeout)
 
 void connection::read() {
   if (phase_ == phase::closed) return;
-  link_->async_read_some(asio::buffer(in_), asio::bind_executor(strand_, [life = lifeline(shared_from_this())](
-                                                                             error_code ec, std::size_t n) mutable {
+  link_->async_read_some(asio::buffer(in_),
+                         asio::bind_executor(strand_, [life = lifeline<connection>(shared_from_this())](
+                                                          error_code ec, std::size_t n) mutable {
                            const auto self = life.release();
                            if (ec) return self->lost(ec);
                            self->session_.feed({self->in_.data(), n});
@@ -235,7 +213,7 @@ void connection::route(const core::event& e) {
   if (e.what == kind::opened) return on_opened(e);
   if (e.what == kind::not_opened) return fail_open(e.value, session_.why_not_opened());
   if (e.what == kind::timed_out && e.stream == 0) {
-    return fail_open(e.value, not_opened(errc::timeout, "the peer's limit of streams left no place in time"));
+    return fail_open(e.value, core::refusal(errc::timeout, "the peer's limit of streams left no place in time"));
   }
   if (e.what == kind::settings) {
     if (std::exchange(awaiting_preface_, false)) close_deadline_.reset();
@@ -300,9 +278,7 @@ void connection::close_by(core::time_point when) {
 void connection::begin_close() {
   phase_ = phase::closing;
   close_by(core::after(now(), options_.close_timeout));
-  for (auto& [op, waiter] : std::exchange(close_waiters_, {})) {
-    ready_.add([done = std::move(waiter)]() mutable { done({}); });
-  }
+  finish_close_waits();
   if (!ready_.empty()) schedule_turn();
   // The peer's end completes the read; until then what it still sends is dropped.
   link_->shutdown(asio::bind_executor(strand_, [self = shared_from_this()](error_code ec, std::size_t) {
@@ -322,9 +298,7 @@ void connection::shut() {
   phase_ = phase::closed;
   link_->close();
   timer_.cancel();
-  for (auto& [op, waiter] : std::exchange(close_waiters_, {})) {
-    ready_.add([done = std::move(waiter)]() mutable { done({}); });
-  }
+  finish_close_waits();
   fail_pings();
   turn();
   on_request_ = nullptr;  // it may own streams, which own this
@@ -381,7 +355,7 @@ void connection::open_when_possible(core::op_id op, core::request_head head, opt
   const auto deadline = core::after(now(), opts.connect_timeout);
   const auto ec = session_.open_when_possible(op, std::move(head), std::move(opts), deadline);
   if (ec == errc::limit_exceeded) {
-    fail_open(op, not_opened(errc::limit_exceeded, "more opens wait than max_pending_streams"));
+    fail_open(op, core::refusal(errc::limit_exceeded, "more opens wait than max_pending_streams"));
   } else if (ec) {
     fail_open(op, session_.why_not_opened());
   }
@@ -408,7 +382,7 @@ void connection::fail_open(core::op_id op, failure why) {
 }
 
 void connection::cancel_open(core::op_id op, std::string message) {
-  if (session_.cancel_open(op)) fail_open(op, not_opened(errc::canceled, std::move(message)));
+  if (session_.cancel_open(op)) fail_open(op, core::refusal(errc::canceled, std::move(message)));
 }
 
 void connection::ping(core::op_id op, completion<error_code, std::chrono::microseconds> done) {
@@ -454,12 +428,15 @@ void connection::close() {
   if (phase_ != phase::open) return;
   route_events();  // which may tell of streams that were opened just now
   for (const auto& [id, state] : std::map(streams_)) state->close_here();
-  std::vector<core::op_id> waiting;
-  waiting.reserve(opens_.size());
-  for (const auto& [op, open] : opens_) waiting.push_back(op);
-  for (const auto op : waiting) cancel_open(op, "the connection was closed here");
+  for (auto at = opens_.begin(); at != opens_.end();) cancel_open((at++)->first, "the connection was closed here");
   session_.goaway(0, {});
   close_by(core::after(now(), options_.close_timeout));
+}
+
+void connection::finish_close_waits() {
+  for (auto& [op, waiter] : std::exchange(close_waiters_, {})) {
+    ready_.add([done = std::move(waiter)]() mutable { done({}); });
+  }
 }
 
 void connection::cancel_close_wait(core::op_id op) {

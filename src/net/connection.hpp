@@ -32,6 +32,8 @@ using strand = asio::strand<asio::any_io_executor>;
 
 class connection_handle;
 class stream_state;
+template <class Owner>
+class lifeline;
 
 /// What somebody who spreads streams over several connections has to know of one.
 struct connection_load {
@@ -115,7 +117,7 @@ class connection : public std::enable_shared_from_this<connection> {
 
  private:
   enum class phase { open, closing, closed };
-  class lifeline;
+  friend class lifeline<connection>;  // with the read that is always outstanding
   struct pending_ping {
     completion<error_code, std::chrono::microseconds> done;
     core::time_point sent;
@@ -142,6 +144,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void report_frames();
   void report_load();
   void fail_pings();
+  void finish_close_waits();
   void on_opened(const core::event& e);
   void fail_open(core::op_id op, failure why);
   void publish_failure();
