@@ -1,0 +1,80 @@
+#pragma once
+// Who serves a connection: a thread that waits inside one of its blocking verbs, or the keeper.
+//
+//   inside    who serves
+//   nobody    the keeper; at once if something waits for the peer, otherwise after a while without any caller
+//   one       that thread, which waits for the socket itself
+//   several   the one that leads; the others follow: they wait until they are done, or have to lead
+//
+// Nobody is stranded: whoever leaves while nobody leads names a successor, if there is one that is not done. Values and
+// choices only; the lock and the waiting are in callers.hpp.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace duplex::net {
+
+class leadership {
+ public:
+  struct caller {
+    bool done = false;
+  };
+  enum class keeper { off, resting, serving };
+
+  void arrive(caller& c) {
+    inside_.push_back(&c);
+    ++visits_;
+  }
+
+  /// Of a caller that is not done: whether it leads, and the keeper does not serve any more; otherwise it follows.
+  [[nodiscard]] bool leads(caller& c) {
+    if (!leader_) leader_ = &c;
+    if (leader_ != &c) return false;
+    if (keeper_ == keeper::serving) keeper_ = keeper::off;
+    return true;
+  }
+
+  /// Who has to be woken in order to lead.
+  [[nodiscard]] caller* leave(caller& c) {
+    std::erase(inside_, &c);
+    if (leader_ == &c) leader_ = nullptr;
+    if (leader_) return nullptr;
+    const auto next = std::find_if(inside_.begin(), inside_.end(), [](const caller* other) { return !other->done; });
+    return next == inside_.end() ? nullptr : *next;
+  }
+
+  [[nodiscard]] bool busy() const noexcept { return !inside_.empty(); }
+  [[nodiscard]] caller* leader() const noexcept { return leader_; }
+
+  // The keeper
+
+  [[nodiscard]] keeper state() const noexcept { return keeper_; }
+  void serve() noexcept { keeper_ = keeper::serving; }
+  /// Returns whether it was off, so that somebody has to call `on_quiet` after a while.
+  [[nodiscard]] bool rest() noexcept {
+    if (keeper_ != keeper::off) return false;
+    keeper_ = keeper::resting;
+    seen_ = visits_;
+    return true;
+  }
+  /// After a while of rest. Callers inside end it; callers that came meanwhile prolong it; otherwise the keeper serves.
+  void on_quiet() noexcept {
+    if (keeper_ != keeper::resting) return;
+    if (busy()) {
+      keeper_ = keeper::off;
+    } else if (seen_ == visits_) {
+      keeper_ = keeper::serving;
+    }
+    seen_ = visits_;
+  }
+
+ private:
+  std::vector<caller*> inside_;
+  caller* leader_ = nullptr;
+  keeper keeper_ = keeper::off;
+  std::uint64_t visits_ = 0;
+  std::uint64_t seen_ = 0;  // of the visits, by the keeper
+};
+
+}  // namespace duplex::net
