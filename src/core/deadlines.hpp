@@ -29,11 +29,13 @@ class deadlines {
     order_.emplace(when, key);
   }
 
-  void clear(const Key& key) {
+  /// Returns whether there was one.
+  bool clear(const Key& key) {
     const auto at = when_.find(key);
-    if (at == when_.end()) return;
+    if (at == when_.end()) return false;
     order_.erase({at->second, key});
     when_.erase(at);
+    return true;
   }
 
   /// Clears every key from `first` up to, not including, `last`.

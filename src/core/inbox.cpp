@@ -47,8 +47,7 @@ void inbox::abort(error_code why) noexcept {
 
 std::optional<message> inbox::take() {
   if (queue_.empty()) return std::nullopt;
-  std::optional<message> m(std::move(queue_.front()));
-  queue_.pop_front();
+  std::optional<message> m(queue_.pop_front());
   if (const auto* d = std::get_if<data>(&*m)) bytes_ -= d->bytes.size();
   return m;
 }

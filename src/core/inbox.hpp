@@ -1,11 +1,12 @@
 #pragma once
 // What has arrived on one stream and was not yet taken, in order, and how it ends (RFC 9113, section 8.1).
 
+#include "core/fifo.hpp"
+
 #include <duplex/error.hpp>
 #include <duplex/message.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <string_view>
 
@@ -39,7 +40,7 @@ class inbox {
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
  private:
-  std::deque<message> queue_;
+  fifo<message> queue_;
   std::size_t bytes_ = 0;
   std::size_t limit_;
   error_code end_{};

@@ -13,7 +13,7 @@ constexpr std::size_t joined_size = 16384;
 
 }  // namespace
 
-void outbox::push(op_id op, const std::vector<std::string_view>& parts, bool end, kind how) {
+void outbox::push(op_id op, std::span<const std::string_view> parts, bool end, kind how) {
   if (end) end_ = ending::fin;
   std::size_t size = 0;
   for (const auto part : parts) size += part.size();
@@ -28,10 +28,10 @@ void outbox::push(op_id op, const std::vector<std::string_view>& parts, bool end
     return;
   }
   for (const auto part : parts) {
-    if (!part.empty()) queue_.push_back(entry{op, part, {}, how, false});
+    if (!part.empty()) queue_.push_back(entry{op, part, {}, 0, how, false});
   }
   // Nothing but the end: an entry without bytes, so that the send completes when END_STREAM is framed.
-  if (size == 0) queue_.push_back(entry{op, {}, {}, how, false});
+  if (size == 0) queue_.push_back(entry{op, {}, {}, 0, how, false});
   queue_.back().last = true;
   bytes_ += size;
   ++(how == kind::buffered ? waiting_ : lent_);
@@ -43,12 +43,9 @@ void outbox::keep(std::string_view bytes) {
   bytes_ += bytes.size();
   kept_bytes_ += bytes.size();
   if (queue_.empty() || queue_.back().how != kind::kept || queue_.back().own.size() + bytes.size() > joined_size) {
-    queue_.push_back(entry{0, {}, {}, kind::kept, false});
+    queue_.push_back(entry{0, {}, {}, 0, kind::kept, false});
   }
-  auto& back = queue_.back();
-  const auto left = back.rest.size() + bytes.size();
-  back.own.append(bytes);
-  back.rest = std::string_view(back.own).substr(back.own.size() - left);
+  queue_.back().own.append(bytes);
 }
 
 void outbox::push_trailers(fields list) {
@@ -60,18 +57,23 @@ std::size_t outbox::read(char* to, std::size_t size) {
   std::size_t total = 0;
   while (!queue_.empty()) {
     auto& front = queue_.front();
-    const auto n = std::min(size - total, front.rest.size());
-    if (n > 0) std::memcpy(to + total, front.rest.data(), n);
-    front.rest.remove_prefix(n);
+    const auto rest = front.rest();
+    const auto n = std::min(size - total, rest.size());
+    if (n > 0) std::memcpy(to + total, rest.data(), n);
     total += n;
     bytes_ -= n;
-    if (front.how == kind::kept) kept_bytes_ -= n;
-    if (!front.rest.empty()) break;
+    if (front.how == kind::kept) {
+      front.read += n;
+      kept_bytes_ -= n;
+    } else {
+      front.lent.remove_prefix(n);
+    }
+    if (n < rest.size()) break;
     if (front.last) {
       completed_.push_back(front.op);
       --(front.how == kind::buffered ? waiting_ : lent_);
     }
-    queue_.pop_front();
+    (void)queue_.pop_front();
   }
   if (waiting_ > 0) keep_what_fits();
   return total;
@@ -85,11 +87,10 @@ void outbox::keep_what_fits() {
     const auto op = first->op;
     const auto next = std::find_if(first, queue_.end(), [op](const entry& e) { return e.op != op; });
     std::size_t size = 0;
-    for (auto it = first; it != next; ++it) size += it->rest.size();
+    for (auto it = first; it != next; ++it) size += it->lent.size();
     if (size > capacity_ - kept_bytes_) return;
     for (; first != next; ++first) {
-      first->own.assign(first->rest);
-      first->rest = first->own;
+      first->own.assign(first->lent);
       first->how = kind::kept;
       first->last = false;
     }

@@ -5,12 +5,14 @@
 // was framed. A buffered one (blocking send) is complete as soon as what is left of it fits into the bounded buffer;
 // until then the caller waits, and framing may take from the caller's bytes directly.
 
+#include "core/fifo.hpp"
+
 #include <duplex/fields.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,7 +32,7 @@ class outbox {
   explicit outbox(std::size_t capacity) noexcept : capacity_(capacity) {}
 
   /// Queues the bytes of one send; `end` half-closes behind them.
-  void push(op_id op, const std::vector<std::string_view>& parts, bool end, kind how);
+  void push(op_id op, std::span<const std::string_view> parts, bool end, kind how);
 
   /// Queues trailing fields behind everything.
   void push_trailers(fields list);
@@ -54,8 +56,9 @@ class outbox {
   /// Payload that waits, borrowed and buffered.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
-  /// The sends that became complete since the last call, in order.
-  [[nodiscard]] std::vector<op_id> take_completed() noexcept { return std::exchange(completed_, {}); }
+  /// The sends that became complete since they were last forgotten, in order.
+  [[nodiscard]] std::span<const op_id> completed() const noexcept { return completed_; }
+  void forget_completed() noexcept { completed_.clear(); }
   /// Whether a borrowed send still waits.
   [[nodiscard]] bool lends() const noexcept { return lent_ > 0; }
 
@@ -66,16 +69,21 @@ class outbox {
   enum class ending { open, fin, trailers };
   struct entry {
     op_id op;
-    std::string_view rest;  // into the caller's memory, or into `own`
-    std::string own;        // of a kept send
+    std::string_view lent;  // what is left, in the caller's memory
+    std::string own;        // of a kept send, all of it
+    std::size_t read;       // of `own`
     kind how;
     bool last;  // framing it completes its send
+
+    [[nodiscard]] std::string_view rest() const noexcept {
+      return how == kind::kept ? std::string_view(own).substr(read) : lent;
+    }
   };
 
   void keep(std::string_view bytes);
   void keep_what_fits();
 
-  std::deque<entry> queue_;
+  fifo<entry> queue_;
   fields trailers_;
   std::size_t capacity_;
   std::size_t bytes_ = 0;

@@ -154,12 +154,13 @@ bool session::pull(std::string& out, time_point now) {
   wire_.bytes_sent += out.size() - before;
   if (!settings_sent_ && !settings_acknowledged_ && out.size() > before) settings_sent_ = now;
 
-  for (const auto id : std::exchange(progressed_, {})) {
+  for (const auto id : progressed_) {
     auto* s = find(id);
     if (!s) continue;
     complete_sends(*s);
     watch_stall(*s, now);
   }
+  progressed_.clear();
   return out.size() > before;
 }
 
@@ -197,7 +198,13 @@ bool session::finished() const {
   return !writes && nghttp2_session_want_read(engine_.get()) == 0;
 }
 
+std::optional<time_point> session::next_deadline() {
+  settle_stalls();
+  return deadlines_.next();
+}
+
 void session::handle_timeout(time_point now) {
+  settle_stalls();
   for (const auto& due : deadlines_.expire(now)) {
     if (due.what == waiting::open) {
       if (waiting_.remove(due.op)) emit(event::kind::timed_out, 0, due.op);
@@ -217,8 +224,10 @@ stream& session::add_stream(std::int32_t id, const options& opts) {
 }
 
 stream* session::find(std::int32_t id) noexcept {
+  if (last_found_ && last_found_->id == id) return last_found_;
   const auto at = streams_.find(id);
-  return at == streams_.end() ? nullptr : &at->second;
+  if (at == streams_.end()) return nullptr;
+  return last_found_ = &at->second;
 }
 
 error_code session::may_send(const stream* s) const {
@@ -261,8 +270,8 @@ error_code session::inform(std::int32_t id, op_id op, const informational& head)
   return {};
 }
 
-error_code session::send(std::int32_t id, op_id op, const std::vector<std::string_view>& parts, bool end,
-                         outbox::kind how, time_point now) {
+error_code session::send(std::int32_t id, op_id op, std::span<const std::string_view> parts, bool end, outbox::kind how,
+                         time_point now) {
   auto* s = find(id);
   if (const auto ec = may_send(s)) return ec;
   if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
@@ -281,6 +290,7 @@ error_code session::send(std::int32_t id, op_id op, const std::vector<std::strin
   if (!complete_sends(*s, op)) {
     if (how == outbox::kind::buffered) {
       deadlines_.set({id, waiting::buffered_send, op}, after(now, s->send_timeout));
+      ++s->timed_sends;
     } else if (!lent_before) {
       watch_stall(*s, now);
     }
@@ -316,26 +326,43 @@ bool session::has_window(std::int32_t id) const {
 // Says which sends are complete, and returns whether `op` is one of them.
 bool session::complete_sends(stream& s, op_id op) {
   bool found = false;
-  for (const auto completed : s.out.take_completed()) {
-    deadlines_.clear({s.id, waiting::buffered_send, completed});
+  for (const auto completed : s.out.completed()) {
+    if (s.timed_sends > 0 && deadlines_.clear({s.id, waiting::buffered_send, completed})) --s.timed_sends;
     emit(event::kind::sent, s.id, completed);
     found = found || completed == op;
   }
+  s.out.forget_completed();
   return found;
 }
 
-void session::watch_stall(const stream& s, time_point now) {
-  const deadline_key key{s.id, waiting::borrowed_sends, 0};
+void session::watch_stall(stream& s, time_point now) {
   // Nobody waits for what an orphan left, so the time-out is all that ends it; trailers wait for what is before them.
-  if (s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()))) {
-    deadlines_.set(key, after(now, s.send_timeout));
-  } else {
-    deadlines_.clear(key);
-  }
+  const bool watched = s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()));
+  if (!watched && !s.stalls_at) return;
+  s.stalls_at = watched ? std::optional(after(now, s.send_timeout)) : std::nullopt;
+  stalls_.push_back(s.id);
 }
 
-void session::clear_send_deadlines(const stream& s) {
+// Most sends are framed in the turn that they were made in: they never get a deadline.
+void session::settle_stalls() {
+  for (const auto id : stalls_) {
+    auto* s = find(id);
+    if (!s || s->stalls_at == s->told_stalls_at) continue;
+    s->told_stalls_at = s->stalls_at;
+    const deadline_key key{id, waiting::borrowed_sends, 0};
+    if (s->stalls_at) {
+      deadlines_.set(key, *s->stalls_at);
+    } else {
+      deadlines_.clear(key);
+    }
+  }
+  stalls_.clear();
+}
+
+void session::clear_send_deadlines(stream& s) {
   deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::borrowed_sends, 1});
+  s.timed_sends = 0;
+  s.stalls_at = s.told_stalls_at = std::nullopt;
 }
 
 std::optional<message> session::receive(std::int32_t id) {
@@ -420,7 +447,9 @@ void session::drop_greediest() {
 }
 
 void session::erase_if_over(stream& s) {
-  if (s.orphan && s.closed) streams_.erase(s.id);
+  if (!s.orphan || !s.closed) return;
+  last_found_ = nullptr;
+  streams_.erase(s.id);
 }
 
 // Requests that still wait for the peer's stream limit when its GOAWAY comes: the engine would keep them.
@@ -487,6 +516,7 @@ void session::lost(error_code why, std::string message) {
     if (!std::exchange(at->second.closed, true)) emit(event::kind::closed, at->first);
     at = at->second.orphan ? streams_.erase(at) : std::next(at);
   }
+  last_found_ = nullptr;
   active_ = 0;
 }
 

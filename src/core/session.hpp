@@ -27,6 +27,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -89,10 +90,14 @@ class session {
   [[nodiscard]] bool finished() const;
 
   /// The nearest point in time at which `handle_timeout` has something to do.
-  [[nodiscard]] std::optional<time_point> next_deadline() const { return deadlines_.next(); }
+  [[nodiscard]] std::optional<time_point> next_deadline();
   void handle_timeout(time_point now);
 
-  [[nodiscard]] std::vector<event> take_events() noexcept { return std::exchange(events_, {}); }
+  /// What happened since the last call, in order. `memory` is for what happens next.
+  [[nodiscard]] std::vector<event> take_events(std::vector<event> memory = {}) noexcept {
+    memory.clear();
+    return std::exchange(events_, std::move(memory));
+  }
   [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
   [[nodiscard]] std::vector<frame_info> take_frames() noexcept { return std::exchange(frames_, {}); }
 
@@ -114,7 +119,7 @@ class session {
   [[nodiscard]] error_code inform(std::int32_t id, op_id op, const informational& head);
 
   /// Payload, borrowed until its `sent` event, or copied into the bounded buffer; times out by `send_timeout`.
-  [[nodiscard]] error_code send(std::int32_t id, op_id op, const std::vector<std::string_view>& parts, bool end,
+  [[nodiscard]] error_code send(std::int32_t id, op_id op, std::span<const std::string_view> parts, bool end,
                                 outbox::kind how, time_point now);
   [[nodiscard]] error_code send_trailers(std::int32_t id, op_id op, const fields& list, time_point now);
 
@@ -180,8 +185,9 @@ class session {
   stream& add_stream(std::int32_t id, const options& opts);
   void emit(event::kind what, std::int32_t id = 0, std::uint64_t value = 0) { events_.push_back({what, id, value}); }
   bool complete_sends(stream& s, op_id op = 0);
-  void watch_stall(const stream& s, time_point now);
-  void clear_send_deadlines(const stream& s);
+  void watch_stall(stream& s, time_point now);
+  void settle_stalls();
+  void clear_send_deadlines(stream& s);
   void feed_engine(std::string_view bytes);
   void fail_http1();
   void return_credit(stream& s, std::size_t bytes);
@@ -204,6 +210,7 @@ class session {
   continuation_guard continuations_;
   open_queue waiting_;
   std::unordered_map<std::int32_t, stream> streams_;
+  stream* last_found_ = nullptr;  // what is done for one stream often comes in a row
   std::size_t active_ = 0;
   std::size_t unread_ = 0;  // of all inboxes
   deadlines<deadline_key> deadlines_;
@@ -220,6 +227,7 @@ class session {
   std::set<std::int32_t> prioritized_;  // streams that did, before their request
   std::int32_t last_request_ = 0;
   std::vector<std::int32_t> progressed_;  // payload was framed
+  std::vector<std::int32_t> stalls_;      // `stalls_at` may have changed
   std::vector<std::int32_t> due_trailers_;
   std::vector<std::int32_t> to_erase_;
   std::string invalid_frame_;  // of the connection; a stream has its own

@@ -14,6 +14,8 @@
 //   Any state becomes closed, failed: by RST_STREAM from either side, by GOAWAY below the id, with the connection.
 
 #include "core/credit.hpp"
+#include "core/deadlines.hpp"
+#include "core/fifo.hpp"
 #include "core/inbox.hpp"
 #include "core/outbox.hpp"
 
@@ -22,7 +24,6 @@
 #include <duplex/options.hpp>
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 
@@ -51,7 +52,7 @@ struct stream {
   /// What a server received.
   request head{};
   /// Operations that complete when their HEADERS frame goes out: 1xx, response, trailers, in order.
-  std::deque<op_id> header_ops{};
+  fifo<op_id> header_ops{};
 
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
@@ -62,6 +63,10 @@ struct stream {
   std::string invalid_frame{};
 
   options::duration send_timeout;
+  /// Until when the next byte that was lent must be framed, and what the session's deadlines know of it.
+  std::optional<time_point> stalls_at{};
+  std::optional<time_point> told_stalls_at{};
+  std::size_t timed_sends = 0;  // buffered ones that have a deadline
   std::size_t max_informational;
   std::size_t informational_seen = 0;
   bool wants_informational;

@@ -116,7 +116,7 @@ error_code endpoint::start_send(std::int32_t id, std::string_view bytes, bool en
   auto copy = std::make_unique<std::string>(bytes);
   const std::string_view view = *copy;
   lent_.emplace(op, lent_buffer{id, std::move(copy)});
-  const auto ec = session_.send(id, op, {view}, end, how, now_);
+  const auto ec = session_.send(id, op, {&view, 1}, end, how, now_);
   if (ec) lent_.erase(op);
   collect();
   return ec;

@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace duplex::core {
 namespace {
@@ -20,6 +24,16 @@ std::string read(outbox& out, std::size_t size) {
   return bytes;
 }
 
+std::vector<op_id> take_completed(outbox& out) {
+  const std::vector<op_id> all(out.completed().begin(), out.completed().end());
+  out.forget_completed();
+  return all;
+}
+
+void push(outbox& out, op_id op, std::initializer_list<std::string_view> parts, bool end, kind how) {
+  out.push(op, std::span(parts.begin(), parts.size()), end, how);
+}
+
 TEST(outbox, has_nothing_to_send_at_first) {
   outbox out(capacity);
   EXPECT_FALSE(out.ready());
@@ -30,9 +44,9 @@ TEST(outbox, has_nothing_to_send_at_first) {
 
 TEST(outbox, gives_bytes_in_the_order_of_the_sends) {
   outbox out(capacity);
-  out.push(1, {"ab"}, false, kind::borrowed);
-  out.push(2, {"cd"}, false, kind::buffered);
-  out.push(3, {"ef", "", "gh"}, false, kind::borrowed);
+  push(out, 1, {"ab"}, false, kind::borrowed);
+  push(out, 2, {"cd"}, false, kind::buffered);
+  push(out, 3, {"ef", "", "gh"}, false, kind::borrowed);
   EXPECT_EQ(out.bytes(), 8U);
   EXPECT_EQ(read(out, 100), "abcdefgh");
   EXPECT_EQ(out.bytes(), 0U);
@@ -43,21 +57,21 @@ TEST(outbox, gives_bytes_in_the_order_of_the_sends) {
 
 TEST(outbox, completes_a_borrowed_send_when_its_last_byte_was_framed) {
   outbox out(capacity);
-  out.push(7, {"abc", "def"}, false, kind::borrowed);
+  push(out, 7, {"abc", "def"}, false, kind::borrowed);
   EXPECT_EQ(read(out, 3), "abc");
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  EXPECT_THAT(take_completed(out), IsEmpty());
   EXPECT_EQ(read(out, 2), "de");
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  EXPECT_THAT(take_completed(out), IsEmpty());
   EXPECT_TRUE(out.lends());
   EXPECT_EQ(read(out, 2), "f");
-  EXPECT_THAT(out.take_completed(), ElementsAre(7));
+  EXPECT_THAT(take_completed(out), ElementsAre(7));
   EXPECT_FALSE(out.lends());
 }
 
 TEST(outbox, does_not_copy_a_borrowed_send) {
   outbox out(capacity);
   std::string mine = "abc";
-  out.push(1, {mine}, false, kind::borrowed);
+  push(out, 1, {mine}, false, kind::borrowed);
   mine = "xyz";
   EXPECT_EQ(read(out, 3), "xyz");
 }
@@ -65,45 +79,45 @@ TEST(outbox, does_not_copy_a_borrowed_send) {
 TEST(outbox, takes_a_borrowed_send_of_any_size) {
   outbox out(capacity);
   const std::string big(1000, 'x');
-  out.push(1, {big}, false, kind::borrowed);
+  push(out, 1, {big}, false, kind::borrowed);
   EXPECT_EQ(out.bytes(), 1000U);
   EXPECT_EQ(read(out, 2000), big);
 }
 
 TEST(outbox, completes_an_empty_send_at_once) {
   outbox out(capacity);
-  out.push(1, {""}, false, kind::borrowed);
-  out.push(2, {}, false, kind::buffered);
-  EXPECT_THAT(out.take_completed(), ElementsAre(1, 2));
+  push(out, 1, {""}, false, kind::borrowed);
+  push(out, 2, {}, false, kind::buffered);
+  EXPECT_THAT(take_completed(out), ElementsAre(1, 2));
   EXPECT_FALSE(out.ready());
 }
 
 TEST(outbox, completes_sends_in_their_order) {
   outbox out(capacity);
-  out.push(1, {"a"}, false, kind::borrowed);
-  out.push(2, {"b"}, false, kind::borrowed);
-  out.push(3, {"c"}, true, kind::borrowed);
+  push(out, 1, {"a"}, false, kind::borrowed);
+  push(out, 2, {"b"}, false, kind::borrowed);
+  push(out, 3, {"c"}, true, kind::borrowed);
   EXPECT_EQ(read(out, 2), "ab");
-  EXPECT_THAT(out.take_completed(), ElementsAre(1, 2));
+  EXPECT_THAT(take_completed(out), ElementsAre(1, 2));
   EXPECT_EQ(read(out, 2), "c");
-  EXPECT_THAT(out.take_completed(), ElementsAre(3));
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  EXPECT_THAT(take_completed(out), ElementsAre(3));
+  EXPECT_THAT(take_completed(out), IsEmpty());
 }
 
 // Buffered sends
 
 TEST(outbox, completes_a_buffered_send_that_fits_at_once) {
   outbox out(capacity);
-  out.push(1, {"abcde"}, false, kind::buffered);
-  out.push(2, {"fghij"}, false, kind::buffered);
-  EXPECT_THAT(out.take_completed(), ElementsAre(1, 2));
+  push(out, 1, {"abcde"}, false, kind::buffered);
+  push(out, 2, {"fghij"}, false, kind::buffered);
+  EXPECT_THAT(take_completed(out), ElementsAre(1, 2));
   EXPECT_FALSE(out.lends());
 }
 
 TEST(outbox, copies_a_buffered_send_that_fits) {
   outbox out(capacity);
   std::string mine = "abc";
-  out.push(1, {mine}, false, kind::buffered);
+  push(out, 1, {mine}, false, kind::buffered);
   mine = "xyz";
   EXPECT_EQ(read(out, 3), "abc");
 }
@@ -111,48 +125,48 @@ TEST(outbox, copies_a_buffered_send_that_fits) {
 TEST(outbox, keeps_a_buffered_send_waiting_until_the_rest_of_it_fits) {
   outbox out(capacity);
   std::string mine = "abcdefghijklmno";
-  out.push(1, {mine}, false, kind::buffered);
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  push(out, 1, {mine}, false, kind::buffered);
+  EXPECT_THAT(take_completed(out), IsEmpty());
   EXPECT_EQ(read(out, 4), "abcd");
-  EXPECT_THAT(out.take_completed(), IsEmpty()) << "11 bytes are left, 10 fit";
+  EXPECT_THAT(take_completed(out), IsEmpty()) << "11 bytes are left, 10 fit";
   EXPECT_EQ(read(out, 1), "e");
-  EXPECT_THAT(out.take_completed(), ElementsAre(1));
+  EXPECT_THAT(take_completed(out), ElementsAre(1));
 
   mine.assign(mine.size(), 'X');
   EXPECT_EQ(read(out, 100), "fghijklmno") << "from here on it is a copy";
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  EXPECT_THAT(take_completed(out), IsEmpty());
 }
 
 TEST(outbox, holds_back_a_small_buffered_send_behind_one_that_waits) {
   outbox out(capacity);
-  out.push(1, {"abcdefgh"}, false, kind::buffered);
-  out.push(2, {"ijkl"}, false, kind::buffered);
-  out.push(3, {"m"}, false, kind::buffered);
-  EXPECT_THAT(out.take_completed(), ElementsAre(1)) << "the third would fit, but is not the next";
+  push(out, 1, {"abcdefgh"}, false, kind::buffered);
+  push(out, 2, {"ijkl"}, false, kind::buffered);
+  push(out, 3, {"m"}, false, kind::buffered);
+  EXPECT_THAT(take_completed(out), ElementsAre(1)) << "the third would fit, but is not the next";
   EXPECT_EQ(read(out, 2), "ab");
-  EXPECT_THAT(out.take_completed(), ElementsAre(2));
+  EXPECT_THAT(take_completed(out), ElementsAre(2));
   EXPECT_EQ(read(out, 1), "c");
-  EXPECT_THAT(out.take_completed(), ElementsAre(3));
+  EXPECT_THAT(take_completed(out), ElementsAre(3));
   EXPECT_EQ(read(out, 100), "defghijklm");
 }
 
 TEST(outbox, counts_only_copies_against_its_capacity) {
   outbox out(capacity);
   const std::string big(1000, 'x');
-  out.push(1, {big}, false, kind::borrowed);
-  out.push(2, {"abcdefghij"}, false, kind::buffered);
-  EXPECT_THAT(out.take_completed(), ElementsAre(2));
-  out.push(3, {"k"}, false, kind::buffered);
+  push(out, 1, {big}, false, kind::borrowed);
+  push(out, 2, {"abcdefghij"}, false, kind::buffered);
+  EXPECT_THAT(take_completed(out), ElementsAre(2));
+  push(out, 3, {"k"}, false, kind::buffered);
   EXPECT_EQ(read(out, 1000), big);
-  EXPECT_THAT(out.take_completed(), ElementsAre(1));
+  EXPECT_THAT(take_completed(out), ElementsAre(1));
   EXPECT_EQ(read(out, 1), "a");
-  EXPECT_THAT(out.take_completed(), ElementsAre(3));
+  EXPECT_THAT(take_completed(out), ElementsAre(3));
 }
 
 TEST(outbox, frames_a_waiting_buffered_send_from_the_memory_of_the_caller) {
   outbox out(capacity);
   std::string mine(100, 'a');
-  out.push(1, {mine}, false, kind::buffered);
+  push(out, 1, {mine}, false, kind::buffered);
   EXPECT_EQ(read(out, 50), std::string(50, 'a'));
   mine.assign(100, 'b');
   EXPECT_EQ(read(out, 10), std::string(10, 'b'));
@@ -160,11 +174,11 @@ TEST(outbox, frames_a_waiting_buffered_send_from_the_memory_of_the_caller) {
 
 TEST(outbox, keeps_the_parts_of_a_waiting_buffered_send_together) {
   outbox out(capacity);
-  out.push(1, {"abcdef", "ghijkl", "mnopqr"}, true, kind::buffered);
+  push(out, 1, {"abcdef", "ghijkl", "mnopqr"}, true, kind::buffered);
   EXPECT_EQ(read(out, 7), "abcdefg");
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  EXPECT_THAT(take_completed(out), IsEmpty());
   EXPECT_EQ(read(out, 1), "h");
-  EXPECT_THAT(out.take_completed(), ElementsAre(1));
+  EXPECT_THAT(take_completed(out), ElementsAre(1));
   EXPECT_EQ(read(out, 100), "ijklmnopqr");
   EXPECT_TRUE(out.at_end());
 }
@@ -176,13 +190,13 @@ TEST(outbox, joins_many_small_sends_and_loses_no_byte) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::string piece(1, static_cast<char>('a' + i % 26));
     all += piece;
-    out.push(i + 1, {piece}, false, kind::buffered);
+    push(out, i + 1, {piece}, false, kind::buffered);
     if (i % 3 == 0) {
       ASSERT_EQ(read(out, 1), all.substr(0, 1));
       all.erase(0, 1);
     }
   }
-  EXPECT_EQ(out.take_completed().size(), count);
+  EXPECT_EQ(take_completed(out).size(), count);
   EXPECT_EQ(out.bytes(), all.size());
   EXPECT_EQ(read(out, count), all);
 }
@@ -191,7 +205,7 @@ TEST(outbox, joins_many_small_sends_and_loses_no_byte) {
 
 TEST(outbox, ends_behind_the_bytes_of_its_last_send) {
   outbox out(capacity);
-  out.push(1, {"abc"}, true, kind::borrowed);
+  push(out, 1, {"abc"}, true, kind::borrowed);
   EXPECT_TRUE(out.closed());
   EXPECT_FALSE(out.at_end());
   EXPECT_EQ(read(out, 2), "ab");
@@ -203,20 +217,20 @@ TEST(outbox, ends_behind_the_bytes_of_its_last_send) {
 
 TEST(outbox, completes_a_borrowed_end_without_bytes_when_it_is_framed) {
   outbox out(capacity);
-  out.push(4, {}, true, kind::borrowed);
+  push(out, 4, {}, true, kind::borrowed);
   EXPECT_TRUE(out.ready());
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  EXPECT_THAT(take_completed(out), IsEmpty());
   EXPECT_TRUE(out.lends());
   EXPECT_EQ(read(out, 10), "");
-  EXPECT_THAT(out.take_completed(), ElementsAre(4));
+  EXPECT_THAT(take_completed(out), ElementsAre(4));
   EXPECT_TRUE(out.at_end());
   EXPECT_TRUE(out.ready()) << "END_STREAM itself is still to be sent";
 }
 
 TEST(outbox, ends_with_a_buffered_end_without_bytes) {
   outbox out(capacity);
-  out.push(4, {""}, true, kind::buffered);
-  EXPECT_THAT(out.take_completed(), ElementsAre(4));
+  push(out, 4, {""}, true, kind::buffered);
+  EXPECT_THAT(take_completed(out), ElementsAre(4));
   EXPECT_TRUE(out.ready());
   EXPECT_EQ(read(out, 10), "");
   EXPECT_TRUE(out.at_end());
@@ -224,11 +238,11 @@ TEST(outbox, ends_with_a_buffered_end_without_bytes) {
 
 TEST(outbox, ends_with_a_buffered_end_that_waits_behind_others) {
   outbox out(capacity);
-  out.push(1, {"abcdefghijkl"}, false, kind::buffered);
-  out.push(2, {""}, true, kind::buffered);
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  push(out, 1, {"abcdefghijkl"}, false, kind::buffered);
+  push(out, 2, {""}, true, kind::buffered);
+  EXPECT_THAT(take_completed(out), IsEmpty());
   EXPECT_EQ(read(out, 2), "ab");
-  EXPECT_THAT(out.take_completed(), ElementsAre(1, 2));
+  EXPECT_THAT(take_completed(out), ElementsAre(1, 2));
   EXPECT_FALSE(out.at_end());
   EXPECT_EQ(read(out, 100), "cdefghijkl");
   EXPECT_TRUE(out.at_end());
@@ -236,7 +250,7 @@ TEST(outbox, ends_with_a_buffered_end_that_waits_behind_others) {
 
 TEST(outbox, keeps_trailers_behind_all_bytes) {
   outbox out(capacity);
-  out.push(1, {"abc"}, false, kind::borrowed);
+  push(out, 1, {"abc"}, false, kind::borrowed);
   out.push_trailers({{"grpc-status", "0"}});
   EXPECT_TRUE(out.closed());
   EXPECT_TRUE(out.has_trailers());
@@ -248,19 +262,19 @@ TEST(outbox, keeps_trailers_behind_all_bytes) {
 
 TEST(outbox, forgets_everything_when_it_is_cleared) {
   outbox out(capacity);
-  out.push(1, {"abcdefghijklm"}, false, kind::buffered);
-  out.push(2, {"abc"}, false, kind::borrowed);
+  push(out, 1, {"abcdefghijklm"}, false, kind::buffered);
+  push(out, 2, {"abc"}, false, kind::borrowed);
   out.clear();
   EXPECT_EQ(out.bytes(), 0U);
   EXPECT_FALSE(out.lends());
   EXPECT_FALSE(out.ready());
   EXPECT_EQ(read(out, 10), "");
-  EXPECT_THAT(out.take_completed(), IsEmpty());
+  EXPECT_THAT(take_completed(out), IsEmpty());
 }
 
 TEST(outbox, is_closed_still_after_it_was_cleared) {
   outbox out(capacity);
-  out.push(1, {"abc"}, true, kind::borrowed);
+  push(out, 1, {"abc"}, true, kind::borrowed);
   out.clear();
   EXPECT_TRUE(out.closed()) << "a fin is never undone";
 }
