@@ -118,7 +118,8 @@ struct options {
   std::string unix_socket{};
   address_family family = address_family::any;
 
-  /// Called with every frame sent or received, on the connection's executor. For logs; it must not throw.
+  /// Called with every frame sent or received, in order, on the connection's executor; on a connection that was opened
+  /// without one a little later. For logs; it must not throw.
   frame_handler on_frame{};
 };
 

@@ -130,8 +130,9 @@ stream connection::open_stream(const request& head, options opts, error_code& ec
   stream s;
   ec = net::check_blocking(link_of(handle_));
   if (ec) return s;
-  std::tie(ec, s) = net::wait_for<stream>(
-      [&](auto waker) { start_open_stream(handle_, head, std::move(opts), open_handler(std::move(waker))); });
+  std::tie(ec, s) = net::wait_for<stream>(link_of(handle_), [&](auto waker) {
+    start_open_stream(handle_, head, std::move(opts), open_handler(std::move(waker)));
+  });
   return s;
 }
 
@@ -159,7 +160,7 @@ std::chrono::microseconds connection::ping(error_code& ec) {
   ec = net::check_blocking(link_of(handle_));
   if (ec) return rtt;
   std::tie(ec, rtt) = net::wait_for<std::chrono::microseconds>(
-      [&](auto waker) { start_ping(handle_, ping_handler(std::move(waker))); });
+      link_of(handle_), [&](auto waker) { start_ping(handle_, ping_handler(std::move(waker))); });
   return rtt;
 }
 
@@ -186,7 +187,8 @@ void connection::start_shutdown(const handle_ptr& handle, std::chrono::milliseco
 void connection::shutdown(std::chrono::milliseconds grace, error_code& ec) {
   ec = net::check_blocking(link_of(handle_));
   if (!ec) {
-    std::tie(ec) = net::wait_for<>([&](auto waker) { start_shutdown(handle_, grace, end_handler(std::move(waker))); });
+    std::tie(ec) = net::wait_for<>(link_of(handle_),
+                                   [&](auto waker) { start_shutdown(handle_, grace, end_handler(std::move(waker))); });
   }
 }
 

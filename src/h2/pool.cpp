@@ -8,6 +8,7 @@
 #include "net/lifeline.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
@@ -85,8 +86,8 @@ void pool::assign(const std::shared_ptr<origin>& where, pooled& link, core::op_i
   open.op_there = open.at->next_op();
   auto opts = open.opts;
   opts.connect_timeout = options::duration::max();  // the pool's timer has it
-  connection::open_handler answer = [weak = weak_from_this(), where = std::weak_ptr(where), link = link.id, id,
-                                     at = open.at](error_code ec, stream s) {
+  auto answer = [weak = weak_from_this(), where = std::weak_ptr(where), link = link.id, id, at = open.at](error_code ec,
+                                                                                                          stream s) {
     const auto self = weak.lock();
     if (!self) return;
     asio::post(self->strand_, [self, where, link, id, load = at->tell_load(), ec, s = std::move(s)]() mutable {
@@ -94,7 +95,8 @@ void pool::assign(const std::shared_ptr<origin>& where, pooled& link, core::op_i
     });
   };
   open.at->submit([at = open.at, op = open.op_there, head = open.parsed.head, opts = std::move(opts), keep = link.link,
-                   done = open_completion(std::move(answer), open.at->home())]() mutable {
+                   done = open_completion(asio::bind_executor(net::inside_executor(), std::move(answer)),
+                                          open.at->home())]() mutable {
     at->open_when_possible(op, std::move(head), std::move(opts), std::move(keep), std::move(done));
   });
 }
@@ -275,11 +277,11 @@ void pool::shutdown(std::chrono::milliseconds grace, net::completion<error_code>
   }
   const auto all = std::make_shared<gathering>(gathering{std::move(done), links.size()});
   for (const auto& c : links) {
-    connection::end_handler closed = [all, here = strand_](error_code) {
+    auto closed = asio::bind_executor(net::inside_executor(), [all, here = strand_](error_code) {
       asio::post(here, [all] {
         if (--all->left == 0) all->done({});
       });
-    };
+    });
     c->submit([c, grace, closed = net::completion<error_code>(std::move(closed), c->home())]() mutable {
       c->shutdown(grace);
       c->when_closed(c->next_op(), std::move(closed));

@@ -98,7 +98,7 @@ error_code check_blocking(const handle_ptr& handle) { return net::check_blocking
 template <class Initiate>
 void wait_for_send(const handle_ptr& handle, error_code& ec, Initiate initiate) {
   ec = check_blocking(handle);
-  if (!ec) std::tie(ec) = net::wait_for<>(std::move(initiate));
+  if (!ec) std::tie(ec) = net::wait_for<>(link_of(handle), std::move(initiate));
 }
 
 void throw_if(const core::problem& bad) {
@@ -141,8 +141,8 @@ message stream::recv(duration timeout, error_code& ec) {
   ec = check_blocking(handle_);
   if (ec) return {};
   message m;
-  std::tie(ec, m) =
-      net::wait_for<message>([&](auto waker) { start_recv(handle_, timeout, recv_handler(std::move(waker))); });
+  std::tie(ec, m) = net::wait_for<message>(
+      link_of(handle_), [&](auto waker) { start_recv(handle_, timeout, recv_handler(std::move(waker))); });
   return m;
 }
 
@@ -150,8 +150,8 @@ message stream::recv(error_code& ec) {
   ec = check_blocking(handle_);
   if (ec) return {};
   message m;
-  std::tie(ec, m) =
-      net::wait_for<message>([&](auto waker) { start_recv(handle_, std::nullopt, recv_handler(std::move(waker))); });
+  std::tie(ec, m) = net::wait_for<message>(
+      link_of(handle_), [&](auto waker) { start_recv(handle_, std::nullopt, recv_handler(std::move(waker))); });
   return m;
 }
 
@@ -176,6 +176,13 @@ std::optional<message> stream::try_recv(error_code& ec) {
     return std::nullopt;
   }
   const auto& link = state->get_connection();
+  if (link->served_by_callers()) {
+    net::visit here(link);
+    here.look();
+    auto next = state->try_recv(ec);
+    here.turn();
+    return next;
+  }
   using answer = std::pair<error_code, std::optional<message>>;
   if (!link->runs_on_this_thread()) {
     ec = check_blocking(handle_);
@@ -238,6 +245,12 @@ void stream::start_send(const handle_ptr& handle, parts pieces, bool end, send_h
   });
 }
 
+void stream::start_send(const handle_ptr& handle, std::string_view bytes, bool end, send_handler handler) {
+  start(handle, std::move(handler), [bytes, end](auto& state, auto op, auto done) {
+    state.send(op, {&bytes, 1}, end, core::outbox::kind::borrowed, std::move(done));
+  });
+}
+
 void stream::start_send_trailers(const handle_ptr& handle, fields list, send_handler handler) {
   queue_trailers(handle, std::move(list), true, std::move(handler));
 }
@@ -256,24 +269,24 @@ void stream::start_send_informational(const handle_ptr& handle, informational he
 }
 
 // The caller's bytes are valid while it waits: they are copied only as far as the send buffer has room.
-void stream::send_parts(parts pieces, bool end, error_code& ec) {
+void stream::send_parts(std::span<const std::string_view> pieces, bool end, error_code& ec) {
   wait_for_send(handle_, ec, [&](auto waker) {
-    start(handle_, send_handler(std::move(waker)), [pieces = std::move(pieces), end](auto& state, auto op, auto done) {
+    start(handle_, send_handler(std::move(waker)), [pieces, end](auto& state, auto op, auto done) {
       state.send(op, pieces, end, core::outbox::kind::buffered, std::move(done));
     });
   });
 }
 
-void stream::send_parts(parts pieces, bool end) {
+void stream::send_parts(std::span<const std::string_view> pieces, bool end) {
   error_code ec;
-  send_parts(std::move(pieces), end, ec);
+  send_parts(pieces, end, ec);
   if (ec) raise(failure(), ec);
 }
 
-void stream::send(std::string_view bytes) { send_parts({bytes}, false); }
-void stream::send(std::string_view bytes, error_code& ec) { send_parts({bytes}, false, ec); }
-void stream::send(std::string_view bytes, fin_t) { send_parts({bytes}, true); }
-void stream::send(std::string_view bytes, fin_t, error_code& ec) { send_parts({bytes}, true, ec); }
+void stream::send(std::string_view bytes) { send_parts({&bytes, 1}, false); }
+void stream::send(std::string_view bytes, error_code& ec) { send_parts({&bytes, 1}, false, ec); }
+void stream::send(std::string_view bytes, fin_t) { send_parts({&bytes, 1}, true); }
+void stream::send(std::string_view bytes, fin_t, error_code& ec) { send_parts({&bytes, 1}, true, ec); }
 
 void stream::send_trailers(fields list, error_code& ec) {
   wait_for_send(handle_, ec,
@@ -344,7 +357,8 @@ void stream::close() {
   if (check_blocking(handle_)) {
     link->submit([state] { state->close(); });
   } else {
-    net::wait_for<>([&](auto waker) { start_close(handle_, send_handler(std::move(waker))); }, link->close_timeout());
+    net::wait_for<>(
+        link, [&](auto waker) { start_close(handle_, send_handler(std::move(waker))); }, link->close_timeout());
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Looking at something that lives on a connection's strand, from anywhere.
+// Looking at something that lives inside a connection, from anywhere.
 
 #include "net/blocking.hpp"
 
@@ -10,7 +10,7 @@
 
 namespace duplex::net {
 
-/// Completes `handler(error_code, T)` with what `look()` says on the strand.
+/// Completes `handler(error_code, T)` with what `look()` says inside.
 template <class T, class Look>
 void ask(const std::shared_ptr<connection>& link, asio::any_completion_handler<void(error_code, T)> handler,
          Look look) {
@@ -19,10 +19,15 @@ void ask(const std::shared_ptr<connection>& link, asio::any_completion_handler<v
   });
 }
 
-/// What `look(connection)` says on the strand: at once if this is it, otherwise by waiting for it.
+/// What `look(connection)` says inside: at once if this thread may enter, otherwise by waiting for it.
 template <class T, class Look>
 T ask_now(const std::shared_ptr<connection>& link, error_code& ec, Look look) {
   T answer{};
+  if (link && link->served_by_callers()) {
+    ec = {};
+    link->submit([&] { answer = look(*link); });
+    return answer;
+  }
   if (link && link->executor().running_in_this_thread()) {
     ec = {};
     return look(*link);

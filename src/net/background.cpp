@@ -70,9 +70,11 @@ asio::any_io_executor background_executor() {
   return context().get_executor();
 }
 
-bool background_ended(const asio::any_io_executor& executor) {
+bool is_background(const asio::any_io_executor& executor) {
   const auto* target = executor.target<asio::io_context::executor_type>();
-  return target && &target->context() == &context() && context().stopped();
+  return target && &target->context() == &context();
 }
+
+bool background_ended(const asio::any_io_executor& executor) { return is_background(executor) && context().stopped(); }
 
 }  // namespace duplex::net

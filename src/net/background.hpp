@@ -8,6 +8,9 @@ namespace duplex::net {
 /// The executor of the library's thread, which starts with the first call and is joined when the program ends.
 [[nodiscard]] boost::asio::any_io_executor background_executor();
 
+/// Whether `executor` is that one.
+[[nodiscard]] bool is_background(const boost::asio::any_io_executor& executor);
+
 /// Whether `executor` is that one and its thread is gone, so that waiting for it would never end.
 [[nodiscard]] bool background_ended(const boost::asio::any_io_executor& executor);
 

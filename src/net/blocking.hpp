@@ -1,10 +1,11 @@
 #pragma once
-// How a blocking verb waits for an asynchronous one. The only place where a caller's thread sleeps: to let the caller
-// drive the connection itself, this is what changes.
+// How a blocking verb waits for an asynchronous one: inside the connection, which it serves meanwhile, or for the
+// threads that serve it.
 
 #include "net/background.hpp"
 #include "net/connection.hpp"
 #include "net/this_thread.hpp"
+#include "net/visit.hpp"
 
 #include <duplex/error.hpp>
 
@@ -68,6 +69,47 @@ std::tuple<error_code, T...> wait_for(Initiate initiate, std::optional<std::chro
     return {errc::timeout, T()...};
   }
   return std::move(*here->result);
+}
+
+/// As above, for an operation on `link`, which completes inside if the handler's executor allows.
+template <class... T, class Initiate>
+std::tuple<error_code, T...> wait_for(const std::shared_ptr<connection>& link, Initiate initiate,
+                                      std::optional<std::chrono::milliseconds> at_most = {}) {
+  if (!link->served_by_callers()) return wait_for<T...>(std::move(initiate), at_most);
+  struct meeting {
+    std::weak_ptr<connection> link;
+    visit* guest;
+    std::optional<std::tuple<error_code, T...>> result{};
+
+    void set(std::tuple<error_code, T...> value) {
+      result.emplace(std::move(value));
+      if (guest) guest->finish();
+    }
+  };
+  struct waker {
+    using executor_type = inside_executor;
+    std::shared_ptr<meeting> at;
+
+    explicit waker(std::shared_ptr<meeting> m) noexcept : at(std::move(m)) {}
+    waker(waker&&) noexcept = default;
+    waker& operator=(waker&&) noexcept = default;
+    ~waker() {
+      const auto c = at ? at->link.lock() : nullptr;
+      if (c) c->submit([this] { at->set({errc::connection_lost, T()...}); });
+    }
+    [[nodiscard]] static executor_type get_executor() noexcept { return {}; }
+    void operator()(error_code ec, T... values) { std::exchange(at, nullptr)->set({ec, std::move(values)...}); }
+  };
+
+  visit here(link);
+  const auto where = std::make_shared<meeting>(meeting{link, &here});
+  initiate(waker(where));
+  std::optional<core::time_point> until;
+  if (at_most) until = core::after(connection::now(), *at_most);
+  const bool done = here.wait(until);
+  where->guest = nullptr;
+  if (!done) return {errc::timeout, T()...};
+  return std::move(*where->result);
 }
 
 }  // namespace duplex::net

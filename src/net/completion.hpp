@@ -1,51 +1,119 @@
 #pragma once
-// A completion handler that waits, with work kept on its executor; and the list of those that are ready.
+// A completion handler that waits, with work kept on its executor.
 
 #include <duplex/error.hpp>
 
 #include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/system_executor.hpp>
 
+#include <atomic>
+#include <concepts>
 #include <cstddef>
+#include <memory>
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace duplex::net {
 
 namespace asio = boost::asio;
 
-/// `home` is the connection's executor: handlers without one of their own run there, inside the connection's turn.
+/// The executor of handlers that are ours and may run inside a connection, whoever is there.
+struct inside_executor {
+  template <class Function>
+  void execute(Function f) const {
+    f();
+  }
+  friend bool operator==(const inside_executor&, const inside_executor&) noexcept { return true; }
+  friend bool operator!=(const inside_executor&, const inside_executor&) noexcept { return false; }
+};
+
+/// Of handlers that have no executor of their own.
+struct unassociated_executor : inside_executor {};
+
+/// Users' handlers must not run while a lock is held: they are posted from here, and those that wait are counted.
+struct outside {
+  asio::any_io_executor executor;
+  std::atomic<std::size_t> waiting = 0;
+};
+
+/// Where handlers without an executor of their own run: inside the connection's turn, or outside.
+struct home {
+  struct count_down {
+    void operator()(outside* counter) const noexcept { --counter->waiting; }
+  };
+  using token = std::unique_ptr<outside, count_down>;
+
+  asio::any_completion_executor executor;
+  outside* where = nullptr;
+
+  template <class Executor>
+    requires(!std::same_as<Executor, home>)
+  home(Executor e, outside* out = nullptr)  // NOLINT(google-explicit-constructor)
+      : executor(std::move(e)), where(out) {}
+
+  /// Counts as long as it lives.
+  [[nodiscard]] token wait_outside() const {
+    if (where) ++where->waiting;
+    return token(where);
+  }
+};
+
 template <class... Args>
 class completion {
  public:
   using handler_type = asio::any_completion_handler<void(Args...)>;
 
-  completion(handler_type handler, const asio::any_completion_executor& home)
-      : handler_(std::move(handler)), executor_(asio::get_associated_executor(handler_, home)) {
-    at_home_ = executor_ == home;
+  completion(handler_type handler, const home& at) : handler_(std::move(handler)) {
+    auto executor = asio::get_associated_executor(handler_, asio::any_completion_executor(unassociated_executor()));
+    if (executor.template target<inside_executor>()) return;
+    if (executor.template target<unassociated_executor>()) {
+      if (!at.where) return;
+      executor = at.executor;
+    }
+    if (!at.where && executor == at.executor) return;
     // Its own context must not run out of work while the operation is pending, nor before we let go of it: a context
     // whose `run` has returned may be destroyed.
-    if (!at_home_) executor_ = asio::prefer(executor_, asio::execution::outstanding_work.tracked);
+    executor = asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    elsewhere_ = std::make_unique<elsewhere>(elsewhere{std::move(executor), at.wait_outside()});
   }
 
+  completion(completion&&) noexcept = default;
+  completion& operator=(completion&& other) noexcept {
+    // By swapping: the handler's own assignment never returns with Boost 1.81.
+    auto handler = std::move(other.handler_);
+    handler_.swap(handler);
+    elsewhere_ = std::move(other.elsewhere_);
+    return *this;
+  }
+  ~completion() = default;
+
   void operator()(Args... args) {
-    if (at_home_) return std::move(handler_)(std::move(args)...);
-    asio::dispatch(executor_, [handler = std::move(handler_), args = std::tuple(std::move(args)...)]() mutable {
+    if (!elsewhere_) return std::move(handler_)(std::move(args)...);
+    auto to = std::move(*elsewhere_);
+    auto call = [handler = std::move(handler_), args = std::tuple(std::move(args)...)]() mutable {
       std::apply(std::move(handler), std::move(args));
+    };
+    if (!to.waiting) return asio::dispatch(to.executor, std::move(call));
+    asio::post(to.waiting->executor, [to = std::move(to.executor), call = std::move(call)]() mutable {
+      asio::dispatch(to, std::move(call));
     });
   }
 
  private:
+  struct elsewhere {
+    asio::any_completion_executor executor;
+    home::token waiting;  // if it has to be posted
+  };
+
   handler_type handler_;
-  asio::any_completion_executor executor_;
-  bool at_home_ = false;
+  std::unique_ptr<elsewhere> elsewhere_{};  // none: it is called where the connection is
 };
 
 /// Completes an operation on a stream or connection that was never made, and so has no executor of its own.
@@ -55,36 +123,5 @@ void complete_elsewhere(asio::any_completion_handler<void(Args...)> handler, std
   asio::post(elsewhere, [done = completion<Args...>(std::move(handler), elsewhere),
                          args = std::tuple(std::move(args)...)]() mutable { std::apply(done, std::move(args)); });
 }
-
-/// Completions that run once at the end of the connection's turn, never inside the initiating call.
-class ready_list {
-  using item_list = std::vector<asio::any_completion_handler<void()>>;
-
- public:
-  template <class Function>
-  void add(Function f) {
-    list_.emplace_back(std::move(f));
-  }
-  [[nodiscard]] bool empty() const noexcept { return list_.empty(); }
-  /// Runs what is there now; what is added meanwhile waits for the next call. If one throws, the rest waits too.
-  void run() {
-    struct rest {
-      ready_list& owner;
-      item_list now;
-      std::size_t next = 0;
-      ~rest() {
-        if (next == now.size()) return;
-        auto added = std::exchange(owner.list_, {});
-        for (; next < now.size(); ++next) owner.list_.push_back(std::move(now[next]));
-        for (auto& f : added) owner.list_.push_back(std::move(f));
-      }
-    } batch{*this, std::exchange(list_, {})};
-    while (batch.next < batch.now.size()) std::move(batch.now[batch.next++])();
-  }
-  void clear() { list_.clear(); }
-
- private:
-  item_list list_;
-};
 
 }  // namespace duplex::net

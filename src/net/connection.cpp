@@ -3,7 +3,9 @@
 #include "net/connection.hpp"
 
 #include "core/refusal.hpp"
+#include "net/background.hpp"
 #include "net/lifeline.hpp"
+#include "net/scratch.hpp"
 #include "net/stream.hpp"
 #include "net/this_thread.hpp"
 
@@ -18,7 +20,14 @@
 namespace duplex::net {
 namespace {
 
-constexpr std::size_t read_size = 65536;
+// What is done at a time before others on the same thread have their turn.
+constexpr int reads_per_turn = 4;
+constexpr int writes_per_turn = 4;
+// Without a caller for so long, the keeper serves. A caller that comes later has to stop it, which costs a few system
+// calls; until then nobody answers a PING.
+constexpr std::chrono::milliseconds quiet(5);
+// Without a byte for so long, and at most twice so long, the transport gives back what it has ready for more.
+constexpr std::chrono::milliseconds idle_after(1000);
 
 // Completions that cause the next at once could go on for ever; then others have their turn.
 constexpr int rounds_per_turn = 64;
@@ -42,11 +51,16 @@ connection::connection(strand executor, std::unique_ptr<transport> link, core::s
       origin_(std::move(origin)),
       on_request_(std::move(on_request)),
       timer_(strand_),
-      in_(read_size) {}
+      outside_{strand_} {
+  if (config.role == core::role::server || !is_background(strand_.get_inner_executor()) || link_->detach() < 0) return;
+  callers_ = std::make_unique<callers>();
+  home_.where = &outside_;
+}
 
 connection::~connection() = default;
 
 bool connection::runs_on_this_thread() const {
+  if (callers_ && callers_->inside()) return true;
   return strand_.running_in_this_thread() || runs_here(strand_.get_inner_executor());
 }
 
@@ -65,38 +79,138 @@ void connection::start(std::optional<std::chrono::milliseconds> preface_timeout)
     awaiting_preface_ = true;
     close_deadline_ = core::after(now(), *preface_timeout);
   }
-  read();
-  schedule_turn();
+  submit([this] { receive(); });  // what came behind the handshake, or with the connection
 }
 
 // Reading and writing
 
-void connection::read() {
-  if (phase_ == phase::closed) return;
-  link_->async_read_some(asio::buffer(in_),
-                         asio::bind_executor(strand_, [life = lifeline<connection>(shared_from_this())](
-                                                          error_code ec, std::size_t n) mutable {
-                           const auto self = life.release();
-                           if (ec) return self->lost(ec);
-                           self->session_.feed({self->in_.data(), n});
-                           self->read();
-                           self->turn();
-                         }));
+void connection::receive() {
+  auto& buffer = scratch::here().plain;
+  for (int i = 0; i < reads_per_turn && phase_ != phase::closed; ++i) {
+    error_code ec;
+    const auto n = link_->read_some(asio::buffer(buffer), ec);
+    more_to_read_ = n == buffer.size();
+    if (n > 0) {
+      session_.feed({buffer.data(), n});
+      moved_ = true;
+      if (output_ == output::stuck) go_on_writing();
+    }
+    if (ec && !must_wait(ec)) return lost(ec);
+    if (!more_to_read_) return;
+  }
 }
 
 void connection::flush() {
-  if (writing_ || phase_ != phase::open) return;
-  out_.clear();
-  if (!session_.pull(out_, now())) return;
-  writing_ = true;
-  link_->async_write(asio::buffer(out_),
-                     asio::bind_executor(strand_, [self = shared_from_this()](error_code ec, std::size_t) {
-                       // What the peer sent before it stopped reading can still be read, so the read says the end;
-                       // nothing is written until then.
-                       if (ec) return self->close_by(core::after(now(), self->options_.close_timeout));
-                       self->writing_ = false;
-                       self->turn();
-                     }));
+  auto& frames = scratch::here().frames;
+  for (int i = 0; phase_ == phase::open && output_ == output::idle; ++i) {
+    frames.clear();
+    if (!session_.pull(frames, now())) return;
+    write(frames);
+    moved_ = true;
+    more_to_write_ = i == writes_per_turn;
+    if (more_to_write_) return;
+  }
+}
+
+void connection::write(std::string_view bytes) {
+  error_code ec;
+  do {
+    bytes.remove_prefix(link_->write_some(asio::buffer(bytes), ec));
+  } while (!ec && !bytes.empty());
+  if (!ec) return;
+  if (must_wait(ec) || ec == needs_input) {
+    output_ = must_wait(ec) ? output::waiting : output::stuck;
+    unsent_ = bytes;
+  } else {
+    // What the peer sent before it stopped reading can still be read, so the read says the end.
+    output_ = output::broken;
+    close_by(core::after(now(), options_.close_timeout));
+  }
+}
+
+void connection::go_on_writing() {
+  if (output_ != output::waiting && output_ != output::stuck) return;
+  output_ = output::idle;
+  if (phase_ == phase::closing) return end_transport();
+  const auto bytes = std::exchange(unsent_, {});
+  error_code ec;
+  link_->write_some({}, ec);  // what the transport still holds
+  if (must_wait(ec)) {
+    output_ = output::waiting;
+    unsent_ = bytes;
+  } else if (bytes.empty() && !ec) {
+    return;
+  } else {
+    write(bytes);
+  }
+}
+
+// What a thread that waits for the socket itself has found.
+void connection::serve(const callers::events& what) {
+  if (what.readable || more_to_read_) receive();
+  if (what.writable) go_on_writing();
+  expire();
+  turn();
+}
+
+// Has the executor wake us when there is something to do.
+void connection::watch() {
+  if (phase_ == phase::closed) return;
+  if (callers_) {
+    auto& who = callers_->who();
+    if (who.busy()) {
+      if (more_to_write_ || callers_->overlooks(output_ == output::waiting, next_deadline())) callers_->interrupt();
+      return;
+    }
+    if (who.state() != leadership::keeper::serving && !is_awaited()) return rest();
+    who.serve();
+  }
+  arm_timer();
+  if (std::exchange(more_to_write_, false)) schedule_turn();
+  if (!watching_input_) {
+    watching_input_ = true;
+    auto handler = asio::bind_executor(
+        strand_, [life = lifeline<connection>(shared_from_this()), number = watch_](error_code = {}) mutable {
+          const auto self = life.release();
+          self->enter_again([&] { self->on_woken(number, self->watching_input_, &connection::receive); });
+        });
+    if (more_to_read_) {
+      asio::post(std::move(handler));
+    } else {
+      link_->async_wait(direction::reading, std::move(handler));
+    }
+  }
+  if (output_ == output::waiting && !watching_output_) {
+    watching_output_ = true;
+    link_->async_wait(
+        direction::writing, asio::bind_executor(strand_, [self = shared_from_this(), number = watch_](error_code) {
+          self->enter_again([&] { self->on_woken(number, self->watching_output_, &connection::go_on_writing); });
+        }));
+  }
+}
+
+// A wait that failed leaves it to the attempt to say why.
+void connection::on_woken(std::uint64_t number, bool& watching, void (connection::*go_on)()) {
+  if (number != watch_) return;
+  watching = false;
+  (this->*go_on)();
+  turn();
+}
+
+void connection::unwatch() {
+  ++watch_;
+  watching_input_ = watching_output_ = false;
+  timer_.cancel();
+  armed_.reset();
+}
+
+// Whether anything waits for the peer that is not a caller inside.
+bool connection::is_awaited() const {
+  return outside_.waiting > 0 || output_ != output::idle || phase_ != phase::open || more_to_write_ || handles_ == 0;
+}
+
+void connection::rest() {
+  if (callers_->who().rest()) arm_timer_at(core::after(now(), quiet));
 }
 
 // Turns
@@ -109,9 +223,12 @@ void connection::schedule_turn() {
   }
   if (turn_posted_) return;
   turn_posted_ = true;
-  asio::post(strand_, [self = shared_from_this()] {
-    self->turn_posted_ = false;
-    self->turn();
+  asio::post(strand_, [life = lifeline<connection>(shared_from_this())]() mutable {
+    const auto self = life.release();
+    self->enter_again([&] {
+      self->turn_posted_ = false;
+      self->turn();
+    });
   });
 }
 
@@ -160,20 +277,34 @@ void connection::after_turn() {
       flush();
     }
   }
-  if (phase_ == phase::open && !writing_ && session_.finished()) begin_close();
-  arm_timer();
+  if (phase_ == phase::open && output_ == output::idle && session_.finished()) begin_close();
+  // Looked at now and then: a deadline that moves with every byte would cost more.
+  if (moved_ && !idle_deadline_) {
+    idle_deadline_ = core::after(now(), idle_after);
+    moved_ = false;
+  }
+  watch();
 }
 
 void connection::route_events() {
+  std::vector<core::event> events = std::exchange(scratch::here().events, {});
   while (session_.has_events()) {
-    for (const auto& e : session_.take_events()) route(e);
+    events = session_.take_events(std::move(events));
+    for (const auto& e : events) route(e);
   }
+  scratch::here().events = std::move(events);
   report_frames();
 }
 
 void connection::report_frames() {
   if (!options_.on_frame) return;
-  for (const auto& frame : session_.take_frames()) options_.on_frame(frame);
+  auto frames = session_.take_frames();
+  if (frames.empty()) return;
+  const auto report = [self = shared_from_this(), frames = std::move(frames)] {
+    for (const auto& frame : frames) self->options_.on_frame(frame);
+  };
+  if (callers_) return run_outside(report);
+  report();
 }
 
 const connection_load& connection::tell_load() {
@@ -244,27 +375,60 @@ void connection::route(const core::event& e) {
 
 // Time
 
-void connection::arm_timer() {
+std::optional<core::time_point> connection::next_deadline() {
   auto next = session_.next_deadline();
-  for (const auto& other : {close_deadline_, grace_deadline_}) {
+  for (const auto& other : {close_deadline_, grace_deadline_, idle_deadline_}) {
     if (other && (!next || *other < *next)) next = other;
   }
+  return next;
+}
+
+void connection::arm_timer() {
+  if (callers_ && callers_->who().state() != leadership::keeper::serving) return;
+  const auto next = next_deadline();
   // An earlier wake-up than needed is harmless, and cheaper than moving the timer with every operation.
-  if (!next || (armed_ && *armed_ <= *next)) return;
-  armed_ = next;
-  timer_.expires_at(*next);
+  if (next && (!armed_ || *next < *armed_)) arm_timer_at(*next);
+}
+
+void connection::arm_timer_at(core::time_point when) {
+  armed_ = when;
+  timer_.expires_at(when);
   timer_.async_wait([weak = weak_from_this()](error_code ec) {
     const auto self = weak.lock();
-    if (ec || !self) return;
-    self->armed_.reset();
-    if (self->close_deadline_ && *self->close_deadline_ <= now()) {
-      if (self->awaiting_preface_) self->session_.lost(errc::timeout, "the peer sent no SETTINGS in time");
-      return self->shut();
-    }
-    if (self->grace_deadline_ && *self->grace_deadline_ <= now()) self->close();
-    self->session_.handle_timeout(now());
-    self->turn();
+    if (!ec && self) self->enter_again([&] { self->on_time(); });
   });
+}
+
+void connection::on_time() {
+  armed_.reset();
+  if (callers_) {
+    auto& who = callers_->who();
+    who.on_quiet();
+    if (who.state() == leadership::keeper::resting) return arm_timer_at(core::after(now(), quiet));
+    if (who.state() == leadership::keeper::off) return;
+  }
+  expire();
+  turn();
+}
+
+void connection::expire() {
+  const auto next = next_deadline();
+  if (!next) return;
+  const auto at = now();
+  if (*next > at) return;
+  if (close_deadline_ && *close_deadline_ <= at) {
+    if (awaiting_preface_) session_.lost(errc::timeout, "the peer sent no SETTINGS in time");
+    return shut();
+  }
+  if (grace_deadline_ && *grace_deadline_ <= at) close();
+  if (idle_deadline_ && *idle_deadline_ <= at) {
+    idle_deadline_.reset();
+    if (!moved_) {
+      link_->rest();
+      ready_.rest();
+    }
+  }
+  session_.handle_timeout(at);
 }
 
 // Ending
@@ -280,10 +444,17 @@ void connection::begin_close() {
   close_by(core::after(now(), options_.close_timeout));
   finish_close_waits();
   if (!ready_.empty()) schedule_turn();
-  // The peer's end completes the read; until then what it still sends is dropped.
-  link_->shutdown(asio::bind_executor(strand_, [self = shared_from_this()](error_code ec, std::size_t) {
-    if (ec) self->shut();
-  }));
+  end_transport();
+}
+
+// The peer's end ends the connection; until then what it still sends is dropped.
+void connection::end_transport() {
+  const auto ec = link_->shutdown();
+  if (must_wait(ec)) {
+    output_ = output::waiting;
+  } else if (ec) {
+    shut();
+  }
 }
 
 void connection::lost(error_code ec) {
@@ -297,6 +468,7 @@ void connection::shut() {
   session_.lost(errc::connection_lost, "the connection was closed here");
   phase_ = phase::closed;
   link_->close();
+  if (callers_) callers_->interrupt();
   timer_.cancel();
   finish_close_waits();
   fail_pings();
@@ -419,7 +591,7 @@ h2::connection_stats connection::stats() const {
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - ping.sent);
     out.ping_unanswered = std::max(age, out.ping_unanswered.value_or(age));
   }
-  out.write_waits = writing_;
+  out.write_waits = output_ != output::idle;
   return out;
 }
 
@@ -427,7 +599,7 @@ void connection::close() {
   grace_deadline_.reset();
   if (phase_ != phase::open) return;
   route_events();  // which may tell of streams that were opened just now
-  for (const auto& [id, state] : std::map(streams_)) state->close_here();
+  for (const auto& [id, state] : std::map(streams_.begin(), streams_.end())) state->close_here();
   for (auto at = opens_.begin(); at != opens_.end();) cancel_open((at++)->first, "the connection was closed here");
   session_.goaway(0, {});
   close_by(core::after(now(), options_.close_timeout));
@@ -435,21 +607,21 @@ void connection::close() {
 
 void connection::finish_close_waits() {
   for (auto& [op, waiter] : std::exchange(close_waiters_, {})) {
-    ready_.add([done = std::move(waiter)]() mutable { done({}); });
+    ready_.complete(std::move(waiter));
   }
 }
 
 void connection::cancel_close_wait(core::op_id op) {
   auto waiter = close_waiters_.extract(op);
   if (waiter.empty()) return;
-  ready_.add([done = std::move(waiter.mapped())]() mutable { done(errc::canceled); });
+  ready_.complete(std::move(waiter.mapped()), errc::canceled);
 }
 
 void connection::when_closed(core::op_id op, completion<error_code> done) {
   if (phase_ == phase::open) {
     close_waiters_.emplace(op, std::move(done));
   } else {
-    ready_.add([done = std::move(done)]() mutable { done({}); });
+    ready_.complete(std::move(done));
   }
 }
 

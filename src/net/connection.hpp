@@ -1,14 +1,20 @@
 #pragma once
-// Drives one session over one transport: a read loop, a write loop, one timer, and the streams' waiting operations.
+// Drives one session over one transport: it reads, writes, keeps the time, and has the streams' waiting operations.
 //
 //   read → session.feed → route events → ready completions run → session.pull → one write
 //
-// Everything but the counters below happens on the strand. A turn is what one read, one finished write, one timer or
-// one batch of calls from outside caused: first everything is processed, then all frames that are ready leave in one
-// write.
+// A turn is what one wake-up of the socket, one timer or one batch of calls from outside caused: first everything is
+// processed, then all frames that are ready leave in one write.
+//
+// Everything but the counters below happens inside: one thread at a time. That is a strand, where the executor's
+// threads serve the connection; or, where that would be the library's thread, a lock: then the threads that wait in
+// blocking verbs serve it themselves (visit.hpp), the library's thread only while there is none, and users' handlers
+// run there, never inside.
 
 #include "core/session.hpp"
+#include "net/callers.hpp"
 #include "net/completion.hpp"
+#include "net/ready_list.hpp"
 #include "net/transport.hpp"
 
 #include <duplex/h2/connection.hpp>
@@ -16,12 +22,14 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,7 +60,7 @@ class connection : public std::enable_shared_from_this<connection> {
   using close_handler = asio::any_completion_handler<void(error_code)>;
   using load_handler = std::function<void(const connection_load&)>;
 
-  /// `on_request`: server only.
+  /// `on_request`: server only. A client of the library's own executor is served by its callers.
   connection(strand executor, std::unique_ptr<transport> link, core::session_config config, h2::connection_info info,
              std::string origin, request_handler on_request = {});
   connection(const connection&) = delete;
@@ -65,7 +73,7 @@ class connection : public std::enable_shared_from_this<connection> {
   // From any thread
 
   [[nodiscard]] const strand& executor() const noexcept { return strand_; }
-  [[nodiscard]] const asio::any_completion_executor& home() const noexcept { return home_; }
+  [[nodiscard]] const net::home& home() const noexcept { return home_; }
   [[nodiscard]] const h2::connection_info& info() const noexcept { return info_; }
   /// Client: scheme, host and port that it was made for.
   [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
@@ -74,19 +82,38 @@ class connection : public std::enable_shared_from_this<connection> {
   [[nodiscard]] bool runs_on_this_thread() const;
   [[nodiscard]] core::op_id next_op() noexcept { return ++last_op_; }
   [[nodiscard]] std::optional<failure> why_failed() const;
-  /// Runs `f` on the strand, at once if this is it, and takes a turn afterwards.
+  /// Runs `f` inside and takes a turn afterwards: at once, unless another thread is on the strand.
   template <class Function>
   void submit(Function f) {
+    if (callers_ && (callers_->inside() || !callers::inside_any())) {
+      const auto keep = shared_from_this();
+      return enter([&] { f(); });
+    }
+    if (callers_) {
+      // A handler of one connection may own a handle of another, and go away inside.
+      return run_outside([self = shared_from_this(), f = std::move(f)]() mutable { self->submit(std::move(f)); });
+    }
+    if (strand_.running_in_this_thread()) {
+      const auto keep = shared_from_this();
+      f();
+      return schedule_turn();
+    }
     asio::dispatch(strand_, [self = shared_from_this(), f = std::move(f)]() mutable {
       f();
       self->schedule_turn();
     });
   }
+  [[nodiscard]] bool served_by_callers() const noexcept { return callers_ != nullptr; }
+  /// Runs a user's code that must not run inside, where `home` says.
+  template <class Function>
+  void run_outside(Function f) {
+    asio::post(strand_, std::move(f));
+  }
   /// Handles of the connection and of its streams: without any, and without streams, it closes.
   void add_handle() noexcept { ++handles_; }
   void drop_handle();
 
-  // On the strand
+  // Inside
 
   [[nodiscard]] core::session& session() noexcept { return session_; }
   [[nodiscard]] ready_list& ready() noexcept { return ready_; }
@@ -117,7 +144,10 @@ class connection : public std::enable_shared_from_this<connection> {
 
  private:
   enum class phase { open, closing, closed };
-  friend class lifeline<connection>;  // with the read that is always outstanding
+  friend class lifeline<connection>;  // with the wait for input, or with the turn that comes before it
+  /// `waiting`: for room in the socket; `stuck`: for input of the peer's. `broken`: nothing more can be sent, but what
+  /// the peer sent can still be read.
+  enum class output { idle, waiting, stuck, broken };
   struct pending_ping {
     completion<error_code, std::chrono::microseconds> done;
     core::time_point sent;
@@ -128,16 +158,49 @@ class connection : public std::enable_shared_from_this<connection> {
     options opts;
     std::shared_ptr<connection_handle> keep;
   };
+  friend class visit;
 
-  void read();
+  /// Served by callers: runs `f` with the lock, and takes a turn, unless this thread is inside already.
+  template <class Function>
+  void enter(Function f) {
+    if (callers_->inside()) {
+      f();
+      again_ = true;
+      return;
+    }
+    const std::lock_guard lock(*callers_);
+    f();
+    turn();
+  }
+  /// In a handler of ours.
+  template <class Function>
+  void enter_again(Function f) {
+    std::unique_lock<callers> lock;
+    if (callers_) lock = std::unique_lock(*callers_);
+    f();
+  }
+  void serve(const callers::events& what);
+  [[nodiscard]] std::optional<core::time_point> next_deadline();
+  void receive();
   void schedule_turn();
   void turn();
   void route_events();
   void route(const core::event& e);
   void flush();
+  void write(std::string_view bytes);
+  void go_on_writing();
+  void watch();
+  void unwatch();
+  void rest();
+  [[nodiscard]] bool is_awaited() const;
+  void on_woken(std::uint64_t number, bool& watching, void (connection::*go_on)());
+  void on_time();
+  void expire();
   void after_turn();
   void arm_timer();
+  void arm_timer_at(core::time_point when);
   void begin_close();
+  void end_transport();
   void lost(error_code ec);
   void shut();
   void close_by(core::time_point when);
@@ -152,8 +215,9 @@ class connection : public std::enable_shared_from_this<connection> {
   std::shared_ptr<stream_state> add_stream(std::int32_t id, const options& opts, bool dedicated);
 
   strand strand_;
-  asio::any_completion_executor home_;
+  net::home home_;
   std::unique_ptr<transport> link_;
+  std::unique_ptr<callers> callers_;
   core::session session_;
   options options_;
   h2::connection_info info_;
@@ -166,22 +230,29 @@ class connection : public std::enable_shared_from_this<connection> {
   std::optional<core::time_point> close_deadline_;  // at which the transport is closed, come what may
   bool awaiting_preface_ = false;                   // which is what the deadline is for
   std::optional<core::time_point> grace_deadline_;  // at which a shutdown turns into a close
+  std::optional<core::time_point> idle_deadline_;   // at which the transport rests if nothing has moved
+  bool moved_ = false;
 
-  std::map<std::int32_t, std::shared_ptr<stream_state>> streams_;
+  boost::unordered_flat_map<std::int32_t, std::shared_ptr<stream_state>> streams_;
   std::map<std::uint64_t, pending_ping> pings_;
   std::map<core::op_id, pending_open> opens_;
   std::map<core::op_id, completion<error_code>> close_waiters_;
   ready_list ready_;
-  std::vector<char> in_;
-  std::string out_;
+  std::string unsent_;  // while the output waits
   phase phase_ = phase::open;
-  bool writing_ = false;
+  output output_ = output::idle;
+  bool more_to_read_ = false;   // than was taken at once
+  bool more_to_write_ = false;  // than was sent at once
+  bool watching_input_ = false;
+  bool watching_output_ = false;
+  std::uint64_t watch_ = 0;  // those of an earlier number were ended
   bool in_turn_ = false;
   bool again_ = false;  // a verb was called inside the turn
   bool turn_posted_ = false;
 
   std::atomic<core::op_id> last_op_ = 0;
   std::atomic<std::size_t> handles_ = 0;
+  outside outside_;
   // Written once, on the strand, before `failed_` is set; read by anybody afterwards.
   failure failure_;
   std::atomic<bool> failed_ = false;

@@ -2,7 +2,9 @@
 
 #include "net/dialer.hpp"
 
+#include "net/socket_transport.hpp"
 #include "net/tls.hpp"
+#include "net/tls_transport.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -86,8 +88,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     error_code ignored;
     if (socket_) socket_->close(ignored);
     if (unix_) unix_->close(ignored);
-    if (tls_) tls_->lowest_layer().close(ignored);
-    if (unix_tls_) unix_tls_->lowest_layer().close(ignored);
+    if (tls_) tls_->close();
   }
 
   void fail(error_code ec, std::string message, origin from = origin::local) {
@@ -138,7 +139,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
       }
       error_code ignored;
       self->socket_->set_option(tcp::no_delay(true), ignored);
-      self->connected(std::move(self->socket_), self->tls_, to_string(endpoint));
+      self->connected(std::move(self->socket_), to_string(endpoint));
     });
   }
 
@@ -157,33 +158,36 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
       if (self->over()) return;
       const auto& path = self->options_.unix_socket;
       if (ec) return self->fail(errc::connect_failed, "cannot connect: " + path + " (" + ec.message() + ")");
-      self->connected(std::move(self->unix_), self->unix_tls_, path);
+      self->connected(std::move(self->unix_), path);
     });
   }
 
   template <class Socket>
-  void connected(std::unique_ptr<Socket> socket, std::unique_ptr<asio::ssl::stream<Socket>>& tls, std::string peer) {
+  void connected(std::unique_ptr<Socket> socket, std::string peer) {
     info_.peer = std::move(peer);
-    if (!context_) return finish(std::nullopt, {std::make_unique<socket_transport<Socket>>(std::move(*socket)), info_});
+    std::unique_ptr<transport> link = std::make_unique<socket_transport<Socket>>(std::move(*socket));
+    if (!context_) return finish(std::nullopt, {std::move(link), info_});
 
-    tls = std::make_unique<asio::ssl::stream<Socket>>(std::move(*socket), *context_);
-    if (!prepare_client(tls->native_handle(), options_.tls, origin_.host)) {
+    tls_ = std::make_unique<tls_transport>(std::move(link), context_, asio::ssl::stream_base::client);
+    if (!prepare_client(tls_->native_handle(), options_.tls, origin_.host)) {
       return fail(errc::invalid_argument, "the name to verify is not one that a certificate can have");
     }
-    tls->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this(), &tls](error_code ec) {
-      if (self->over()) return;
-      if (ec) return self->finish(explain_handshake(tls->native_handle(), ec, self->origin_.host), {});
-      const auto protocol = chosen_protocol(tls->native_handle());
-      if (protocol != "h2") {
-        return self->fail(errc::protocol_not_negotiated,
-                          protocol.empty() ? "the server chose no protocol by ALPN, h2 is needed"
-                                           : "the server chose " + protocol + " by ALPN, h2 is needed",
-                          origin::peer);
-      }
-      describe_session(tls->native_handle(), self->info_);
-      self->finish(std::nullopt,
-                   {std::make_unique<tls_transport<Socket>>(self->context_, std::move(tls)), self->info_});
+    tls_->async_handshake([self = shared_from_this()](error_code ec) {
+      if (!self->over()) self->shook_hands(ec);
     });
+  }
+
+  void shook_hands(error_code ec) {
+    if (ec) return finish(explain_handshake(tls_->native_handle(), ec, origin_.host), {});
+    const auto protocol = chosen_protocol(tls_->native_handle());
+    if (protocol != "h2") {
+      return fail(errc::protocol_not_negotiated,
+                  protocol.empty() ? "the server chose no protocol by ALPN, h2 is needed"
+                                   : "the server chose " + protocol + " by ALPN, h2 is needed",
+                  origin::peer);
+    }
+    describe_session(tls_->native_handle(), info_);
+    finish(std::nullopt, {std::move(tls_), info_});
   }
 
   strand strand_;
@@ -199,9 +203,8 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
   std::string tried_;
   h2::connection_info info_;
   std::unique_ptr<tcp::socket> socket_;
-  std::unique_ptr<asio::ssl::stream<tcp::socket>> tls_;
   std::unique_ptr<unix_protocol::socket> unix_;
-  std::unique_ptr<asio::ssl::stream<unix_protocol::socket>> unix_tls_;
+  std::unique_ptr<tls_transport> tls_;
 };
 
 }  // namespace

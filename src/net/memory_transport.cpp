@@ -13,48 +13,49 @@
 namespace duplex::net {
 namespace {
 
-using io_handler = transport::io_handler;
+using wait_handler = transport::wait_handler;
 
 // One direction: bytes that were written and not yet read, and a reader that waits.
 class pipe {
  public:
   explicit pipe(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
-  void read(asio::mutable_buffer to, io_handler handler) {
-    to_ = to;
-    reader_.emplace(std::move(handler));
-    serve();
+  std::size_t read(asio::mutable_buffer to, error_code& ec) {
+    ec = {};
+    if (bytes_.empty()) ec = closed_ ? error_code(asio::error::eof) : asio::error::would_block;
+    const auto n = std::min(bytes_.size(), to.size());
+    std::memcpy(to.data(), bytes_.data(), n);
+    bytes_.erase(0, n);
+    return n;
   }
-  void write(asio::const_buffer from, io_handler handler) {
-    const auto ec = closed_ ? error_code(asio::error::broken_pipe) : error_code();
-    if (!closed_) bytes_.append(static_cast<const char*>(from.data()), from.size());
-    complete(std::move(handler), ec, closed_ ? 0 : from.size());
-    serve();
+  std::size_t write(asio::const_buffer from, error_code& ec) {
+    ec = closed_ ? error_code(asio::error::broken_pipe) : error_code();
+    if (closed_) return 0;
+    bytes_.append(static_cast<const char*>(from.data()), from.size());
+    wake();
+    return from.size();
+  }
+  void wait(wait_handler handler) {
+    reader_.emplace(std::move(handler));
+    wake();
   }
   void close() {
     closed_ = true;
-    serve();
+    wake();
   }
-  void complete(io_handler handler, error_code ec, std::size_t n) {
-    asio::post(executor_, [handler = std::move(handler), ec, n]() mutable { std::move(handler)(ec, n); });
-  }
+  [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
 
  private:
-  void serve() {
+  void wake() {
     if (!reader_ || (bytes_.empty() && !closed_)) return;
-    const auto n = std::min(bytes_.size(), to_.size());
-    std::memcpy(to_.data(), bytes_.data(), n);
-    bytes_.erase(0, n);
-    io_handler handler(std::move(*reader_));
+    asio::post(executor_, [handler = std::move(*reader_)]() mutable { std::move(handler)(error_code()); });
     reader_.reset();
-    complete(std::move(handler), n == 0 ? error_code(asio::error::eof) : error_code(), n);
   }
 
   asio::any_io_executor executor_;
   std::string bytes_;
   bool closed_ = false;
-  asio::mutable_buffer to_;
-  std::optional<io_handler> reader_;
+  std::optional<wait_handler> reader_;
 };
 
 class memory_transport final : public transport {
@@ -62,16 +63,21 @@ class memory_transport final : public transport {
   memory_transport(std::shared_ptr<pipe> in, std::shared_ptr<pipe> out) : in_(std::move(in)), out_(std::move(out)) {}
   ~memory_transport() override { memory_transport::close(); }
 
-  void async_read_some(asio::mutable_buffer to, io_handler handler) override { in_->read(to, std::move(handler)); }
-  void async_write(asio::const_buffer from, io_handler handler) override { out_->write(from, std::move(handler)); }
-  void shutdown(io_handler handler) override {
+  std::size_t read_some(asio::mutable_buffer to, error_code& ec) override { return in_->read(to, ec); }
+  std::size_t write_some(asio::const_buffer from, error_code& ec) override { return out_->write(from, ec); }
+  error_code shutdown() override {
     out_->close();
-    out_->complete(std::move(handler), {}, 0);
+    return {};
   }
   void close() override {
     out_->close();
     in_->close();
   }
+  void async_wait(direction what, wait_handler handler) override {
+    if (what == direction::reading) return in_->wait(std::move(handler));
+    asio::post(out_->executor(), [handler = std::move(handler)]() mutable { std::move(handler)(error_code()); });
+  }
+  asio::any_io_executor get_executor() override { return in_->executor(); }
 
  private:
   std::shared_ptr<pipe> in_;

@@ -2,7 +2,9 @@
 
 #include "net/server.hpp"
 
+#include "net/socket_transport.hpp"
 #include "net/tls.hpp"
+#include "net/tls_transport.hpp"
 
 #include "core/validate.hpp"
 
@@ -47,20 +49,19 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
  public:
   handshake(const std::shared_ptr<server>& owner, const strand& executor, tcp::socket socket)
       : owner_(owner),
-        context_(owner->context_),
         timeout_(owner->options_.handshake_timeout),
         strand_(executor),
         timer_(strand_),
         peer_(peer_name(socket)),
-        tls_(std::make_unique<asio::ssl::stream<tcp::socket>>(std::move(socket), *context_)) {}
+        tls_(std::make_unique<tls_transport>(std::make_unique<socket_transport<tcp::socket>>(std::move(socket)),
+                                             owner->context_, asio::ssl::stream_base::server)) {}
 
   void start() {
     timer_.expires_at(core::after(connection::now(), timeout_));
     timer_.async_wait([self = shared_from_this()](error_code ec) {
       if (!ec) self->stop();
     });
-    tls_->async_handshake(asio::ssl::stream_base::server,
-                          [self = shared_from_this()](error_code ec) { self->finish(ec); });
+    tls_->async_handshake([self = shared_from_this()](error_code ec) { self->finish(ec); });
   }
 
   /// From any thread.
@@ -70,8 +71,7 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
 
  private:
   void stop() {
-    error_code ignored;
-    if (tls_) tls_->lowest_layer().close(ignored);
+    if (tls_) tls_->close();
   }
 
   void finish(error_code ec) {
@@ -81,7 +81,7 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
     // Without ALPN the client cannot mean HTTP/2 (RFC 9113, section 3.2).
     if (!ec && chosen_protocol(tls_->native_handle()) == "h2") {
       describe_session(tls_->native_handle(), info);
-      link = std::make_unique<tls_transport<tcp::socket>>(context_, std::move(tls_));
+      link = std::move(tls_);
     }
     const auto shared_link = std::make_shared<std::unique_ptr<transport>>(std::move(link));
     const auto owner = owner_.lock();
@@ -98,12 +98,11 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
   }
 
   std::weak_ptr<server> owner_;  // it keeps us until we are done
-  std::shared_ptr<asio::ssl::context> context_;
   h2::server_options::duration timeout_;
   strand strand_;
   asio::steady_timer timer_;
   std::string peer_;
-  std::unique_ptr<asio::ssl::stream<tcp::socket>> tls_;
+  std::unique_ptr<tls_transport> tls_;
 };
 
 server::server(asio::any_io_executor executor, h2::server_options opts, h2::request_handler handler)

@@ -2,6 +2,7 @@
 
 #include "net/stream.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace duplex::net {
@@ -23,13 +24,13 @@ stream_handle::~stream_handle() {
 
 std::optional<failure> stream_state::why_failed() const {
   if (!failed_.load(std::memory_order_acquire)) return std::nullopt;
-  return failure_;
+  return *failure_;
 }
 
 void stream_state::publish_failure() {
   const auto* s = session().find(id_);
   if (failed_ || !s || !s->failed) return;
-  failure_ = *s->failed;
+  failure_ = std::make_unique<const failure>(*s->failed);
   failed_.store(true, std::memory_order_release);
 }
 
@@ -44,9 +45,7 @@ h2::stream_stats stream_state::stats() const {
 // Receiving
 
 void stream_state::recv(core::op_id op, std::optional<options::duration> timeout, recv_completion done) {
-  const auto refuse = [&](errc why) {
-    connection_->ready().add([done = std::move(done), why]() mutable { done(why, {}); });
-  };
+  const auto refuse = [&](errc why) { connection_->ready().complete(std::move(done), why, {}); };
   if (mode_ != active::off) return refuse(errc::active_mode);
   if (recv_) return refuse(errc::recv_busy);
   recv_.emplace(parked_recv{op, std::move(done)});
@@ -63,6 +62,8 @@ std::optional<message> stream_state::try_recv(error_code& ec) {
     ec = errc::recv_busy;
   } else if (!s) {
     ec = errc::closed;
+  } else if (handler_runs_elsewhere()) {
+    return std::nullopt;  // what follows is not there before that has ended
   } else if (s->in.empty()) {
     ec = s->in.end();
   } else {
@@ -73,13 +74,14 @@ std::optional<message> stream_state::try_recv(error_code& ec) {
 
 void stream_state::finish_recv(error_code ec, message m) {
   session().clear_deadline(id_, recv_->op);
-  connection_->ready().add([done = std::move(recv_->done), ec, m = std::move(m)]() mutable { done(ec, std::move(m)); });
+  connection_->ready().complete(std::move(recv_->done), ec, std::move(m));
   recv_.reset();
 }
 
 // A parked recv is first in line, then the active handler.
 void stream_state::on_readable() {
   publish_failure();
+  if (handler_runs_elsewhere()) return;
   const auto* s = session().find(id_);
   if (recv_) {
     if (!s) {
@@ -92,30 +94,70 @@ void stream_state::on_readable() {
   }
   if (mode_ == active::off || active_scheduled_ || !s || !s->in.readable()) return;
   active_scheduled_ = true;
-  connection_->ready().add([self = shared_from_this()] {
-    self->active_scheduled_ = false;
-    self->run_active();
-  });
+  connection_->ready().deliver(shared_from_this());
 }
 
 // One message at a time: the handler may switch the mode, close, or throw.
 void stream_state::run_active() {
-  const auto* s = session().find(id_);
-  if (mode_ == active::off || !s || !s->in.readable()) return;
-  const auto handler = handler_;
-  auto m = session().receive(id_);
-  const auto ec = m ? error_code() : s->in.end();
-  const bool last = !m || std::holds_alternative<done>(*m);
-  if (mode_ == active::once || last) mode_ = active::off;
-  if (last) handler_.reset();  // it may own a handle of this stream
+  if (connection_->served_by_callers()) {
+    return connection_->run_outside([self = shared_from_this()] { self->run_active_outside(); });
+  }
+  active_scheduled_ = false;
+  auto next = take_for_handler();
+  if (!next) return;
   on_readable();
-  (*handler)(ec, m ? std::move(*m) : message());
+  (*next->handler)(next->ec, std::move(next->m));
+}
+
+std::optional<stream_state::delivery> stream_state::take_for_handler() {
+  const auto* s = session().find(id_);
+  if (mode_ == active::off || !s || !s->in.readable()) return std::nullopt;
+  auto m = session().receive(id_);
+  delivery next{handler_, m ? error_code() : s->in.end(), m ? std::move(*m) : message()};
+  const bool last = !m || std::holds_alternative<done>(next.m);
+  if (mode_ == active::once || last) set_mode(active::off);
+  if (last) handler_.reset();  // it may own a handle of this stream
+  return next;
+}
+
+// Whatever the handler does, nothing is handed to anybody else before it has returned, or thrown.
+void stream_state::run_active_outside() {
+  struct resume {
+    stream_state& self;
+    ~resume() {
+      self.connection_->submit([this] {
+        self.active_scheduled_ = false;
+        self.handler_thread_ = {};
+        self.on_readable();
+      });
+    }
+  };
+  const resume at_the_end{*this};
+  std::optional<delivery> next;
+  connection_->submit([&] {
+    next = take_for_handler();
+    if (next) handler_thread_ = std::this_thread::get_id();
+  });
+  if (next) (*next->handler)(next->ec, std::move(next->m));
+}
+
+bool stream_state::handler_runs_elsewhere() const noexcept {
+  return handler_thread_ != std::thread::id() && handler_thread_ != std::this_thread::get_id();
+}
+
+void stream_state::set_mode(active mode) {
+  mode_ = mode;
+  if (mode == active::off) {
+    listening_.reset();
+  } else if (!listening_) {
+    listening_ = connection_->home().wait_outside();
+  }
 }
 
 void stream_state::set_active(active mode, active_handler handler) {
   if (handler) handler_ = std::make_shared<active_handler>(std::move(handler));
   if (mode == active::off) handler_.reset();
-  mode_ = handler_ ? mode : active::off;
+  set_mode(handler_ ? mode : active::off);
   on_readable();
 }
 
@@ -129,13 +171,13 @@ void stream_state::on_timed_out(core::op_id op) {
 
 void stream_state::start_send(core::op_id op, error_code ec, send_completion done) {
   if (ec) {
-    connection_->ready().add([done = std::move(done), ec]() mutable { done(ec); });
+    connection_->ready().complete(std::move(done), ec);
   } else {
-    sends_.emplace(op, std::move(done));
+    sends_.push_back({op, std::move(done)});
   }
 }
 
-void stream_state::send(core::op_id op, const std::vector<std::string_view>& parts, bool end, core::outbox::kind how,
+void stream_state::send(core::op_id op, std::span<const std::string_view> parts, bool end, core::outbox::kind how,
                         send_completion done) {
   start_send(op, session().send(id_, op, parts, end, how, connection::now()), std::move(done));
 }
@@ -143,7 +185,7 @@ void stream_state::send(core::op_id op, const std::vector<std::string_view>& par
 void stream_state::send_trailers(core::op_id op, const fields& list, bool framed, send_completion done) {
   const auto ec = session().send_trailers(id_, op, list, connection::now());
   if (framed || ec) return start_send(op, ec, std::move(done));
-  connection_->ready().add([done = std::move(done)]() mutable { done({}); });
+  connection_->ready().complete(std::move(done));
 }
 
 void stream_state::respond(core::op_id op, const response& head, bool end, send_completion done) {
@@ -155,16 +197,14 @@ void stream_state::inform(core::op_id op, const informational& head, send_comple
 }
 
 void stream_state::on_sent(core::op_id op) {
-  const auto at = sends_.find(op);
+  const auto at = std::ranges::find(sends_, op, &waiting_send::op);
   if (at == sends_.end()) return;
-  connection_->ready().add([done = std::move(at->second)]() mutable { done({}); });
+  connection_->ready().complete(std::move(at->done));
   sends_.erase(at);
 }
 
 void stream_state::finish_sends(error_code ec) {
-  for (auto& [op, done] : std::exchange(sends_, {})) {
-    connection_->ready().add([done = std::move(done), ec]() mutable { done(ec); });
-  }
+  for (auto& each : std::exchange(sends_, {})) connection_->ready().complete(std::move(each.done), ec);
 }
 
 // Ending
@@ -173,9 +213,7 @@ void stream_state::on_closed() {
   on_readable();
   const auto* s = session().find(id_);
   finish_sends(s && s->send_end ? s->send_end : make_error_code(errc::canceled));
-  for (auto& done : std::exchange(over_, {})) {
-    connection_->ready().add([done = std::move(done)]() mutable { done({}); });
-  }
+  for (auto& done : std::exchange(over_, {})) connection_->ready().complete(std::move(done));
 }
 
 void stream_state::reset(std::uint32_t http2_code) {
@@ -187,7 +225,7 @@ void stream_state::reset(std::uint32_t http2_code) {
 void stream_state::close_here() {
   const auto keep = shared_from_this();  // the handler may own the last handle
   handler_.reset();
-  mode_ = active::off;
+  set_mode(active::off);
   session().abandon(id_, cancel_code, errc::canceled, "the stream was closed here");
   if (recv_) finish_recv(errc::canceled);
   finish_sends(errc::canceled);
@@ -201,7 +239,7 @@ void stream_state::close() {
 void stream_state::close(core::op_id op, send_completion done) {
   close();
   if (dedicated_) return connection_->when_closed(op, std::move(done));
-  connection_->ready().add([done = std::move(done)]() mutable { done({}); });
+  connection_->ready().complete(std::move(done));
 }
 
 void stream_state::when_over(send_completion done) {
@@ -209,20 +247,20 @@ void stream_state::when_over(send_completion done) {
   if (s && !s->closed) {
     over_.push_back(std::move(done));
   } else {
-    connection_->ready().add([done = std::move(done)]() mutable { done({}); });
+    connection_->ready().complete(std::move(done));
   }
 }
 
 void stream_state::cancel(core::op_id op) {
   if (recv_ && recv_->op == op) return finish_recv(errc::canceled);
-  if (!sends_.contains(op)) return connection_->cancel_close_wait(op);
+  if (std::ranges::find(sends_, op, &waiting_send::op) == sends_.end()) return connection_->cancel_close_wait(op);
   session().reset(id_, cancel_code, errc::canceled, "a send was canceled");
 }
 
 // Without a handle nobody can read; what was sent still ends in order where the session lets it.
 void stream_state::release() {
   handler_.reset();
-  mode_ = active::off;
+  set_mode(active::off);
   publish_failure();
   if (recv_) finish_recv(errc::canceled);
   session().release(id_, connection::now());
@@ -230,7 +268,7 @@ void stream_state::release() {
 
 void stream_state::drop_operations() noexcept {
   const auto keep = shared_from_this();
-  mode_ = active::off;
+  set_mode(active::off);
   const auto handler = std::move(handler_);
   const auto parked = std::exchange(recv_, std::nullopt);
   const auto sends = std::exchange(sends_, {});

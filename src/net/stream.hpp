@@ -8,10 +8,11 @@
 #include <duplex/h2/stream.hpp>
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace duplex::net {
@@ -32,12 +33,12 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
 
   [[nodiscard]] h2::stream_stats stats() const;
 
-  // Verbs, on the strand
+  // Verbs, inside
 
   void recv(core::op_id op, std::optional<options::duration> timeout, recv_completion done);
   /// The next message, or the error that a `recv` would get at once; neither: nothing is there.
   std::optional<message> try_recv(error_code& ec);
-  void send(core::op_id op, const std::vector<std::string_view>& parts, bool end, core::outbox::kind how,
+  void send(core::op_id op, std::span<const std::string_view> parts, bool end, core::outbox::kind how,
             send_completion done);
   /// `framed`: completes when they were framed, otherwise when they are queued, as a buffered send.
   void send_trailers(core::op_id op, const fields& list, bool framed, send_completion done);
@@ -58,8 +59,10 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   void cancel(core::op_id op);
   /// The last handle went away.
   void release();
+  /// Hands the next message to the active handler.
+  void run_active();
 
-  // Events, on the strand
+  // Events, inside
 
   void on_readable();
   void on_sent(core::op_id op);
@@ -74,11 +77,25 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
     recv_completion done;
   };
 
+  struct waiting_send {
+    core::op_id op;
+    send_completion done;
+  };
+
+  struct delivery {
+    std::shared_ptr<active_handler> handler;
+    error_code ec;
+    message m;
+  };
+
   [[nodiscard]] core::session& session() const noexcept { return connection_->session(); }
   void finish_recv(error_code ec, message m = {});
   void finish_sends(error_code ec);
   void start_send(core::op_id op, error_code ec, send_completion done);
-  void run_active();
+  void run_active_outside();
+  [[nodiscard]] std::optional<delivery> take_for_handler();
+  [[nodiscard]] bool handler_runs_elsewhere() const noexcept;
+  void set_mode(active mode);
   void publish_failure();
 
   std::shared_ptr<connection> connection_;
@@ -87,14 +104,16 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   bool dedicated_;
 
   std::optional<parked_recv> recv_;
-  std::map<core::op_id, send_completion> sends_;
+  std::vector<waiting_send> sends_;  // in their order
   std::vector<send_completion> over_;
   active mode_ = active::off;
+  home::token listening_;  // unless the mode is off
   std::shared_ptr<active_handler> handler_;
-  bool active_scheduled_ = false;
+  bool active_scheduled_ = false;     // or running, outside
+  std::thread::id handler_thread_{};  // that is running it there
 
   // Written once, on the strand, before `failed_` is set; read by anybody afterwards.
-  failure failure_;
+  std::unique_ptr<const failure> failure_;
   std::atomic<bool> failed_ = false;
 };
 
@@ -105,17 +124,20 @@ class stream_handle {
     state_->get_connection()->add_handle();
   }
   /// Of a stream that was never opened.
-  explicit stream_handle(failure why) : why_(std::move(why)) {}
+  explicit stream_handle(failure why) : why_(std::make_unique<const failure>(std::move(why))) {}
   stream_handle(const stream_handle&) = delete;
   stream_handle& operator=(const stream_handle&) = delete;
   ~stream_handle();
 
   [[nodiscard]] const std::shared_ptr<stream_state>& get() const noexcept { return state_; }
-  [[nodiscard]] std::optional<failure> why_failed() const { return state_ ? state_->why_failed() : why_; }
+  [[nodiscard]] std::optional<failure> why_failed() const {
+    if (state_) return state_->why_failed();
+    return why_ ? std::optional(*why_) : std::nullopt;
+  }
 
  private:
   std::shared_ptr<stream_state> state_;
-  std::optional<failure> why_;
+  std::unique_ptr<const failure> why_;
 };
 
 }  // namespace duplex::net

@@ -271,6 +271,7 @@ TEST(stats, of_a_stream_say_why_nothing_moves) {
   auto server_opts = cleartext();
   server_opts.stream.stream_window = 100;
   both_ends ends(bounded(), server_opts);
+  fence(ends);  // the window is known
   auto stuck = ends.client.async_send(std::string_view("0123456789"), as_future);
   EXPECT_EQ(outcome(std::move(stuck)), "ok");
   const std::string large(500, 'x');

@@ -1,6 +1,7 @@
 // Where a completion runs, what it keeps alive, and the list of those that are ready.
 
 #include "net/completion.hpp"
+#include "net/ready_list.hpp"
 
 #include "run.hpp"
 

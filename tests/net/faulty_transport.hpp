@@ -3,9 +3,7 @@
 
 #include "net/transport.hpp"
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -55,82 +53,83 @@ struct fault_plan {
 
 class faulty_transport final : public net::transport {
  public:
-  faulty_transport(asio::any_io_executor executor, std::unique_ptr<net::transport> inner, std::shared_ptr<wire_log> log,
-                   fault_plan plan = {})
-      : executor_(std::move(executor)), inner_(std::move(inner)), log_(std::move(log)), plan_(plan) {}
+  faulty_transport(std::unique_ptr<net::transport> inner, std::shared_ptr<wire_log> log, fault_plan plan = {})
+      : inner_(std::move(inner)), log_(std::move(log)), plan_(plan) {}
 
-  void async_read_some(asio::mutable_buffer to, io_handler handler) override {
-    if (fails()) return complete(std::move(handler), asio::error::connection_reset, 0);
+  std::size_t read_some(asio::mutable_buffer to, error_code& ec) override {
+    if (fails(ec)) return 0;
     ++log_->reads;
     to = asio::buffer(to, plan_.bytes_per_read);
     if (plan_.what == fault::cut_reading) {
       const auto left = plan_.at - std::min(plan_.at, log_->bytes_read);
       if (left == 0) {
         log_->struck = true;
-        return complete(std::move(handler), asio::error::eof, 0);
+        ec = asio::error::eof;
+        return 0;
       }
       to = asio::buffer(to, left);
     }
-    inner_->async_read_some(to, [log = log_, handler = std::move(handler)](error_code ec, std::size_t n) mutable {
-      log->bytes_read += n;
-      std::move(handler)(ec, n);
-    });
+    const auto n = inner_->read_some(to, ec);
+    log_->bytes_read += n;
+    return n;
   }
 
-  void async_write(asio::const_buffer from, io_handler handler) override {
-    if (fails()) return complete(std::move(handler), asio::error::connection_reset, 0);
+  std::size_t write_some(asio::const_buffer from, error_code& ec) override {
+    if (fails(ec)) return 0;
     const bool cuts = plan_.what == fault::cut_writing || plan_.what == fault::stall_writing;
-    if (!cuts || log_->bytes_written + from.size() <= plan_.at) return pass(from, std::move(handler));
-
-    const auto left = asio::buffer(from, plan_.at - std::min(plan_.at, log_->bytes_written));
+    if (!cuts || log_->bytes_written + from.size() <= plan_.at) return pass(from, ec);
+    const auto n = pass(asio::buffer(from, plan_.at - std::min(plan_.at, log_->bytes_written)), ec);
     log_->struck = true;
-    if (plan_.what == fault::stall_writing) {
-      stalled_.emplace(std::move(handler));
-      return pass(left, [](error_code, std::size_t) {});
-    }
-    pass(left, [handler = std::move(handler)](error_code, std::size_t n) mutable {
-      std::move(handler)(asio::error::broken_pipe, n);
-    });
+    stalled_ = plan_.what == fault::stall_writing;
+    ec = stalled_ ? asio::error::would_block : error_code(asio::error::broken_pipe);
+    return n;
   }
 
-  void shutdown(io_handler handler) override {
-    if (fails()) return complete(std::move(handler), asio::error::not_connected, 0);
+  error_code shutdown() override {
+    error_code ec;
+    if (fails(ec)) return ec;
     log_->shut_down = true;
-    inner_->shutdown(std::move(handler));
+    return inner_->shutdown();
   }
 
   void close() override {
     log_->closed = true;
-    if (stalled_) {
-      io_handler handler(std::move(*stalled_));
-      stalled_.reset();
-      complete(std::move(handler), asio::error::operation_aborted, 0);
-    }
+    waiting_.reset();
     inner_->close();
   }
 
+  void async_wait(net::direction what, wait_handler handler) override {
+    if (what == net::direction::writing && stalled_) {
+      waiting_.emplace(std::move(handler));
+    } else {
+      inner_->async_wait(what, std::move(handler));
+    }
+  }
+
+  asio::any_io_executor get_executor() override { return inner_->get_executor(); }
+
  private:
-  bool fails() {
+  bool fails(error_code& ec) {
+    ec = {};
     const auto now = log_->operations++;
     const bool hit =
         (plan_.what == fault::fail_operation && now >= plan_.at) || (plan_.what == fault::fail_once && now == plan_.at);
     log_->struck = log_->struck || hit;
+    if (hit) ec = asio::error::connection_reset;
     return hit;
   }
-  void pass(asio::const_buffer from, io_handler handler) {
-    log_->bytes_written += from.size();
-    log_->writes.emplace_back(static_cast<const char*>(from.data()), from.size());
-    inner_->async_write(from, std::move(handler));
-  }
-  void complete(io_handler handler, error_code ec, std::size_t n) {
-    asio::post(executor_, [handler = std::move(handler), ec, n]() mutable { std::move(handler)(ec, n); });
+  std::size_t pass(asio::const_buffer from, error_code& ec) {
+    const auto n = inner_->write_some(from, ec);
+    log_->bytes_written += n;
+    if (n > 0) log_->writes.emplace_back(static_cast<const char*>(from.data()), n);
+    return n;
   }
 
-  asio::any_io_executor executor_;
   std::unique_ptr<net::transport> inner_;
   std::shared_ptr<wire_log> log_;
   fault_plan plan_;
-  std::optional<io_handler> stalled_;
+  bool stalled_ = false;
+  std::optional<wait_handler> waiting_;
 };
 
 }  // namespace duplex::test

@@ -78,9 +78,9 @@ class memory_link {
     core::session_config config;
     config.role = side;
     config.defaults = opts;
-    return std::make_shared<net::connection>(
-        strand_, std::make_unique<faulty_transport>(strand_, std::move(wire), log, plan), std::move(config),
-        h2::connection_info{.peer = "memory"}, "http://peer:80", std::move(on_request));
+    return std::make_shared<net::connection>(strand_, std::make_unique<faulty_transport>(std::move(wire), log, plan),
+                                             std::move(config), h2::connection_info{.peer = "memory"}, "http://peer:80",
+                                             std::move(on_request));
   }
 
   link_options opts_;

@@ -7,110 +7,107 @@
 #include <boost/asio/error.hpp>
 
 #include <array>
-#include <optional>
+#include <string>
 
 namespace duplex::test {
 namespace {
 
 class memory_transport : public ::testing::Test {
  protected:
-  struct reading {
-    std::array<char, 8> buffer{};
-    std::optional<error_code> ec{};
-    std::size_t size = 0;
-    [[nodiscard]] std::string text() const { return {buffer.data(), size}; }
-  };
-
   memory_transport() {
     auto both = net::make_memory_pair(io_.get_executor());
     here_ = std::move(both.first);
     there_ = std::move(both.second);
   }
-  void start(net::transport& from, reading& r) {
-    r.ec.reset();
-    from.async_read_some(asio::buffer(r.buffer), [&r](error_code ec, std::size_t n) {
-      r.ec = ec;
-      r.size = n;
-    });
+  static std::string write(net::transport& to, std::string_view bytes) {
+    error_code ec;
+    const auto n = to.write_some(asio::buffer(bytes), ec);
+    EXPECT_EQ(n, ec ? 0 : bytes.size());
+    return ec ? ec.message() : "ok";
   }
-  error_code write(net::transport& to, std::string_view bytes) {
-    std::optional<error_code> result;
-    to.async_write(asio::buffer(bytes), [&result, want = bytes.size()](error_code ec, std::size_t n) {
-      result = ec;
-      EXPECT_EQ(n, ec ? 0 : want);
-    });
-    EXPECT_FALSE(result) << "completed inside the call";
-    settle(io_);
-    return result.value();
+  static std::string read(net::transport& from) {
+    std::array<char, 8> buffer{};
+    error_code ec;
+    const auto n = from.read_some(asio::buffer(buffer), ec);
+    return ec ? ec.message() : std::string(buffer.data(), n);
   }
-  reading read(net::transport& from) {
-    reading r;
-    start(from, r);
-    EXPECT_FALSE(r.ec) << "completed inside the call";
+  static std::string text(error_code ec) { return ec.message(); }
+  void wait(net::transport& at, net::direction what = net::direction::reading) {
+    at.async_wait(what, [this](error_code ec) {
+      EXPECT_FALSE(ec);
+      ++woken_;
+    });
+    EXPECT_EQ(woken_, 0) << "completed inside the call";
     settle(io_);
-    return r;
   }
 
   asio::io_context io_;
+  int woken_ = 0;
   std::unique_ptr<net::transport> here_;
   std::unique_ptr<net::transport> there_;
 };
 
 TEST_F(memory_transport, what_one_end_writes_the_other_reads) {
-  EXPECT_EQ(write(*here_, "ping"), error_code());
-  EXPECT_EQ(write(*there_, "pong"), error_code());
-  EXPECT_EQ(read(*there_).text(), "ping");
-  EXPECT_EQ(read(*here_).text(), "pong");
+  EXPECT_EQ(write(*here_, "ping"), "ok");
+  EXPECT_EQ(write(*there_, "pong"), "ok");
+  EXPECT_EQ(read(*there_), "ping");
+  EXPECT_EQ(read(*here_), "pong");
 }
 
 TEST_F(memory_transport, a_read_takes_what_is_there_and_leaves_the_rest) {
-  EXPECT_EQ(write(*here_, "0123456789"), error_code());
-  EXPECT_EQ(read(*there_).text(), "01234567");
-  EXPECT_EQ(read(*there_).text(), "89");
+  EXPECT_EQ(write(*here_, "0123456789"), "ok");
+  EXPECT_EQ(read(*there_), "01234567");
+  EXPECT_EQ(read(*there_), "89");
+  EXPECT_EQ(read(*there_), text(asio::error::would_block));
 }
 
-TEST_F(memory_transport, a_read_waits_for_a_write) {
-  reading r;
-  start(*there_, r);
+TEST_F(memory_transport, wakes_a_reader_when_something_was_written) {
+  wait(*there_);
+  EXPECT_EQ(woken_, 0);
+  EXPECT_EQ(write(*here_, "x"), "ok");
   settle(io_);
-  EXPECT_FALSE(r.ec);
-  EXPECT_EQ(write(*here_, "x"), error_code());
-  EXPECT_EQ(r.ec, error_code());
-  EXPECT_EQ(r.text(), "x");
+  EXPECT_EQ(woken_, 1);
+}
+
+TEST_F(memory_transport, wakes_a_reader_of_what_is_there_already) {
+  EXPECT_EQ(write(*here_, "x"), "ok");
+  wait(*there_);
+  EXPECT_EQ(woken_, 1);
+}
+
+TEST_F(memory_transport, always_has_room_to_write) {
+  wait(*here_, net::direction::writing);
+  EXPECT_EQ(woken_, 1);
 }
 
 TEST_F(memory_transport, shutdown_ends_one_direction_after_what_was_written) {
-  EXPECT_EQ(write(*here_, "last"), error_code());
-  std::optional<error_code> shut;
-  here_->shutdown([&](error_code ec, std::size_t) { shut = ec; });
-  settle(io_);
-  EXPECT_EQ(shut, error_code());
-  EXPECT_EQ(read(*there_).text(), "last");
-  EXPECT_EQ(read(*there_).ec, asio::error::eof);
-  EXPECT_EQ(write(*there_, "back"), error_code()) << "the other direction is open";
-  EXPECT_EQ(read(*here_).text(), "back");
-  EXPECT_EQ(write(*here_, "x"), asio::error::broken_pipe);
+  EXPECT_EQ(write(*here_, "last"), "ok");
+  EXPECT_FALSE(here_->shutdown());
+  EXPECT_EQ(read(*there_), "last");
+  EXPECT_EQ(read(*there_), text(asio::error::eof));
+  EXPECT_EQ(write(*there_, "back"), "ok") << "the other direction is open";
+  EXPECT_EQ(read(*here_), "back");
+  EXPECT_EQ(write(*here_, "x"), text(asio::error::broken_pipe));
 }
 
 TEST_F(memory_transport, close_ends_what_waits_at_both_ends) {
-  reading near;
-  reading far;
-  start(*here_, near);
-  start(*there_, far);
+  int far = 0;
+  there_->async_wait(net::direction::reading, [&](error_code) { ++far; });
+  wait(*here_);
   here_->close();
   settle(io_);
-  ASSERT_TRUE(near.ec && far.ec);
-  EXPECT_TRUE(*near.ec);
-  EXPECT_EQ(*far.ec, asio::error::eof);
-  EXPECT_EQ(write(*there_, "x"), asio::error::broken_pipe);
+  EXPECT_EQ(woken_, 1);
+  EXPECT_EQ(far, 1);
+  EXPECT_EQ(read(*there_), text(asio::error::eof));
+  EXPECT_EQ(write(*there_, "x"), text(asio::error::broken_pipe));
 }
 
 TEST_F(memory_transport, an_end_that_is_destroyed_is_an_end_that_was_closed) {
-  reading far;
-  start(*there_, far);
+  wait(*there_);
   here_.reset();
   settle(io_);
-  EXPECT_EQ(far.ec, asio::error::eof);
+  EXPECT_EQ(woken_, 1);
+  EXPECT_EQ(read(*there_), text(asio::error::eof));
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace duplex::h2 {
 /// Dials, and opens one stream on a dedicated connection: TLS with ALPN `h2` for `https`, cleartext with prior
 /// knowledge for `http`. Returns when the request is on its way; the response is the first message.
 ///
-/// The connection runs on a thread of the library, unless an executor is given (which another thread must run).
+/// With an executor the connection runs there, and another thread must run it. Without one the threads inside its
+/// blocking verbs serve it, and while there is none a thread of the library does, which also runs all handlers.
 /// Throws `boost::system::system_error` whose text names the reason; or sets `ec`, and the stream that is returned
 /// has the reason in `failure()`.
 /// Errors: those of `connection::async_connect`, and `invalid_argument` before a byte is sent.

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -136,11 +137,11 @@ class stream {
   /// Completion signature: `void(error_code)`; errors as `send`.
   template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
   auto async_send(std::string_view bytes, Token&& token = Token{}) {
-    return initiate_send({bytes}, false, std::forward<Token>(token));
+    return initiate_send(bytes, false, std::forward<Token>(token));
   }
   template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
   auto async_send(std::string_view bytes, fin_t, Token&& token = Token{}) {
-    return initiate_send({bytes}, true, std::forward<Token>(token));
+    return initiate_send(bytes, true, std::forward<Token>(token));
   }
   template <class Buffers, asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
     requires asio::is_const_buffer_sequence<Buffers>::value
@@ -249,11 +250,11 @@ class stream {
         [handle = handle_, timeout](auto handler) { start_recv(handle, timeout, recv_handler(std::move(handler))); },
         token);
   }
-  template <class Token>
-  auto initiate_send(parts pieces, bool end, Token&& token) {
+  template <class Bytes, class Token>
+  auto initiate_send(Bytes bytes, bool end, Token&& token) {
     return asio::async_initiate<Token, void(error_code)>(
-        [handle = handle_, pieces = std::move(pieces), end](auto handler) mutable {
-          start_send(handle, std::move(pieces), end, send_handler(std::move(handler)));
+        [handle = handle_, bytes = std::move(bytes), end](auto handler) mutable {
+          start_send(handle, std::move(bytes), end, send_handler(std::move(handler)));
         },
         token);
   }
@@ -266,11 +267,12 @@ class stream {
         token);
   }
 
-  void send_parts(parts pieces, bool end);
-  void send_parts(parts pieces, bool end, error_code& ec);
+  void send_parts(std::span<const std::string_view> pieces, bool end);
+  void send_parts(std::span<const std::string_view> pieces, bool end, error_code& ec);
 
   static void start_recv(const handle_ptr& handle, std::optional<duration> timeout, recv_handler handler);
   static void start_send(const handle_ptr& handle, parts pieces, bool end, send_handler handler);
+  static void start_send(const handle_ptr& handle, std::string_view bytes, bool end, send_handler handler);
   static void start_send_trailers(const handle_ptr& handle, fields list, send_handler handler);
   static void start_send_response(const handle_ptr& handle, response head, bool end, send_handler handler);
   static void start_send_informational(const handle_ptr& handle, informational head, send_handler handler);

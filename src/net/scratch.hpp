@@ -1,0 +1,30 @@
+#pragma once
+// Memory that a thread needs only while it is inside one connection, shared by all it serves.
+
+#include "core/session.hpp"
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace duplex::net {
+
+struct scratch {
+  static constexpr std::size_t size = 65536;
+
+  std::array<char, size> plain{};
+  std::array<char, size> cipher{};
+  std::string frames{};
+  std::string records{};
+  std::vector<core::event> events{};
+
+  /// The calling thread's. Nobody keeps anything in it.
+  static scratch& here() {
+    thread_local const auto instance = std::make_unique<scratch>();
+    return *instance;
+  }
+};
+
+}  // namespace duplex::net

@@ -1,0 +1,104 @@
+// TLS over another transport.
+
+#include "net/tls_transport.hpp"
+
+#include "net/scratch.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace duplex::net {
+
+tls_transport::tls_transport(std::unique_ptr<transport> below, std::shared_ptr<asio::ssl::context> context,
+                             tls_engine::role as)
+    : below_(std::move(below)), engine_(std::move(context), as) {}
+
+// Ciphertext on its way out.
+error_code tls_transport::flush() {
+  error_code ec;
+  while (!ec && !engine_.drained()) engine_.sent(below_->write_some(engine_.output(), ec));
+  return ec;
+}
+
+// Lends the engine what has arrived.
+void tls_transport::take_input(error_code& ec) {
+  auto& cipher = scratch::here().cipher;
+  const auto n = below_->read_some(asio::buffer(cipher), ec);
+  if (ec == asio::error::eof) {
+    engine_.feed_end();
+    ec = {};
+  }
+  if (n > 0) engine_.feed(asio::buffer(cipher, n));
+}
+
+std::size_t tls_transport::read_some(asio::mutable_buffer to, error_code& ec) {
+  if (ended_) return drop_input(ec);
+  std::size_t n = 0;
+  for (;;) {
+    n = engine_.read(to, ec);
+    if (!must_wait(ec)) break;
+    take_input(ec);
+    if (ec) break;
+  }
+  engine_.keep();
+  // What the engine has to say by itself, an alert or a key update, leaves with the next write otherwise.
+  if (!engine_.drained()) (void)flush();
+  return n;
+}
+
+std::size_t tls_transport::write_some(asio::const_buffer from, error_code& ec) {
+  ec = flush();
+  if (ec || from.size() == 0) return 0;
+  from = asio::buffer(from, scratch::size);
+  auto& memory = scratch::here().records;
+  engine_.lend_output(std::exchange(memory, {}));
+  const auto n = engine_.write(from, ec);
+  if (must_wait(ec)) ec = needs_input;
+  if (const auto broken = flush(); broken) ec = broken;
+  if (engine_.drained()) memory = engine_.take_output();
+  return n;
+}
+
+error_code tls_transport::shutdown() {
+  if (!std::exchange(ended_, true)) engine_.shutdown();
+  if (const auto ec = flush()) return ec;
+  return below_->shutdown();
+}
+
+// Behind our close_notify the peer's bytes are of no use, but a socket that is closed before they are read answers with
+// RST, and the peer loses what it has not read yet.
+std::size_t tls_transport::drop_input(error_code& ec) {
+  do {
+    below_->read_some(asio::buffer(scratch::here().cipher), ec);
+  } while (!ec);
+  return 0;
+}
+
+error_code tls_transport::step() {
+  for (;;) {
+    auto ec = engine_.handshake();
+    if (const auto broken = flush(); broken && !must_wait(broken)) return ec && !must_wait(ec) ? ec : broken;
+    if (!must_wait(ec)) {
+      engine_.keep();
+      return ec;
+    }
+    take_input(ec);
+    if (ec) return ec;
+  }
+}
+
+void tls_transport::async_handshake(wait_handler handler) {
+  const auto ec = step();
+  if (!must_wait(ec)) {
+    return asio::post(get_executor(), [handler = std::move(handler), ec]() mutable { std::move(handler)(ec); });
+  }
+  const auto what = engine_.drained() ? direction::reading : direction::writing;
+  below_->async_wait(what, [this, handler = std::move(handler)](error_code waited) mutable {
+    if (waited) return std::move(handler)(waited);
+    async_handshake(std::move(handler));
+  });
+}
+
+}  // namespace duplex::net

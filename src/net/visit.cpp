@@ -1,0 +1,56 @@
+// Leading and following.
+
+#include "net/visit.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace duplex::net {
+
+visit::visit(std::shared_ptr<connection> link) : link_(std::move(link)), callers_(*link_->callers_) {
+  callers_.lock();
+  callers_.who().arrive(me_);
+}
+
+visit::~visit() {
+  auto* next = callers_.who().leave(me_);
+  callers_.wake(next);
+  if (!next) link_->watch();
+  callers_.unlock();
+}
+
+void visit::look() {
+  if (!callers_.who().leader()) link_->serve({.readable = true});
+}
+
+bool visit::wait(const std::optional<core::time_point>& until) {
+  link_->turn();  // what was started
+  while (!me_.done) {
+    if (until && *until <= connection::now()) return false;
+    const bool kept = callers_.who().state() == leadership::keeper::serving;
+    if (!callers_.who().leads(me_)) {
+      callers_.wait(me_, until);
+    } else {
+      if (kept) link_->unwatch();
+      lead(until);
+    }
+  }
+  return true;
+}
+
+void visit::lead(const std::optional<core::time_point>& until) {
+  if (link_->more_to_read_ || link_->more_to_write_) {
+    link_->more_to_write_ = false;
+    return link_->serve({});
+  }
+  auto wake_up = link_->next_deadline();
+  if (until && (!wake_up || *until < *wake_up)) wake_up = until;
+  link_->serve(callers_.wait(link_->link_->detach(), link_->output_ == connection::output::waiting, wake_up));
+}
+
+void visit::finish() {
+  me_.done = true;
+  callers_.wake(&me_);
+}
+
+}  // namespace duplex::net

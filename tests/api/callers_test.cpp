@@ -1,0 +1,230 @@
+// Blocking verbs serve their connection themselves; several threads on one connection, and none at all.
+
+#include "raw_peer.hpp"
+#include "support.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+namespace duplex::test {
+namespace {
+
+using h2::fin;
+
+template <class Function>
+auto on_thread(Function f) {
+  return std::async(std::launch::async, std::move(f));
+}
+
+TEST(callers, one_thread_sends_while_another_receives) {
+  const service server(echo_back);
+  auto s = h2::open({.url = server.url()}, bounded());
+  constexpr int count = 5000;
+  auto sending = on_thread([s]() mutable {
+    for (int i = 0; i < count; ++i) s.send(std::string(100, static_cast<char>('a' + i % 26)));
+    s.send("", fin);
+  });
+  std::string body;
+  EXPECT_EQ(describe(s.recv()), "response 200");
+  for (auto m = s.recv(); !std::holds_alternative<done>(m); m = s.recv()) {
+    if (const auto* d = std::get_if<data>(&m)) body += d->bytes;
+  }
+  sending.get();
+  ASSERT_EQ(body.size(), 100U * count);
+  for (int i = 0; i < count; ++i) {
+    ASSERT_EQ(body[100U * static_cast<std::size_t>(i)], static_cast<char>('a' + i % 26));
+  }
+}
+
+TEST(callers, many_threads_each_on_a_stream_of_one_connection) {
+  const service server(echo_back);
+  auto link = h2::connection::connect(server.url(), bounded());
+  std::vector<std::future<int>> all;
+  for (int t = 0; t < 8; ++t) {
+    all.push_back(on_thread([link, url = server.url(), t]() mutable {
+      int good = 0;
+      auto s = link.open_stream({.url = url}, bounded());
+      s.recv();
+      for (int i = 0; i < 200; ++i) {
+        const auto said = std::to_string(t) + "." + std::to_string(i);
+        s.send(said);
+        std::string heard;
+        while (heard.size() < said.size()) {
+          // A time-out takes the lead away from whoever has it, at any moment.
+          error_code ec;
+          const auto m = s.recv(std::chrono::milliseconds(1), ec);
+          if (const auto* d = std::get_if<data>(&m); !ec && d) heard += d->bytes;
+          if (ec && ec != errc::timeout) return good;
+        }
+        good += heard == said ? 1 : 0;
+      }
+      return good;
+    }));
+  }
+  for (auto& one : all) EXPECT_EQ(get(std::move(one)), 200);
+}
+
+// The first thread waits for what never comes, and leads; the second follows.
+struct two_waiting {
+  two_waiting() {
+    link = h2::connection::connect(server.url(), bounded());
+    first = link.open_stream({.url = server.url()}, bounded());
+    first_far = server.accept().stream;
+    second = link.open_stream({.url = server.url()}, bounded());
+    second_far = server.accept().stream;
+  }
+  void follow() {
+    following = on_thread([this] { return describe(second.recv()); });
+    until_waiting(second);
+  }
+  static void until_waiting(const h2::stream& s) {
+    while (!s.stats().recv_waits) std::this_thread::yield();
+  }
+  peer server;
+  h2::connection link;
+  h2::stream first;
+  h2::stream first_far;
+  h2::stream second;
+  h2::stream second_far;
+  std::future<std::string> following;
+};
+
+TEST(callers, that_follow_lead_when_the_leader_times_out) {
+  two_waiting both;
+  auto leading = on_thread([&] {
+    error_code ec;
+    (void)both.first.recv(std::chrono::milliseconds(20), ec);
+    return name(ec);
+  });
+  both.follow();
+  EXPECT_EQ(get(std::move(leading)), "timeout");
+  both.second_far.send_response({200, {}});
+  EXPECT_EQ(get(std::move(both.following)), "response 200");
+}
+
+TEST(callers, that_follow_lead_when_the_leader_is_canceled) {
+  two_waiting both;
+  auto leading = on_thread([&] {
+    error_code ec;
+    (void)both.first.recv(ec);
+    return name(ec);
+  });
+  both.follow();
+  two_waiting::until_waiting(both.first);
+  both.first.reset(static_cast<std::uint32_t>(h2::code::cancel));
+  EXPECT_EQ(get(std::move(leading)), "canceled");
+  both.second_far.send_response({200, {}});
+  EXPECT_EQ(get(std::move(both.following)), "response 200");
+}
+
+TEST(callers, are_all_told_when_the_connection_is_closed) {
+  two_waiting both;
+  auto leading = on_thread([&] {
+    error_code ec;
+    (void)both.first.recv(ec);
+    return name(ec);
+  });
+  auto following = on_thread([&] {
+    error_code ec;
+    (void)both.second.recv(ec);
+    return name(ec);
+  });
+  for (const auto* s : {&both.first, &both.second}) two_waiting::until_waiting(*s);
+  both.link.close();
+  EXPECT_EQ(get(std::move(leading)), "canceled");
+  EXPECT_EQ(get(std::move(following)), "canceled");
+}
+
+TEST(callers, that_follow_are_served_by_the_one_that_leads) {
+  two_waiting both;
+  auto leading = on_thread([&] { return describe(both.first.recv()); });
+  both.follow();
+  both.second_far.send_response({201, {}});
+  EXPECT_EQ(get(std::move(both.following)), "response 201");
+  both.first_far.send_response({202, {}});
+  EXPECT_EQ(get(std::move(leading)), "response 202");
+}
+
+TEST(callers, are_not_needed_for_a_ping_to_be_answered) {
+  both_ends ends;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_GE(ends.remote.connection().ping().count(), 0);
+    ends.client.send("a");  // a caller came and went
+  }
+  auto waiting = on_thread([&] { return describe(ends.client.recv()); });
+  EXPECT_GE(ends.remote.connection().ping().count(), 0) << "while one is inside";
+  ends.remote.send_response({200, {}});
+  EXPECT_EQ(get(std::move(waiting)), "response 200");
+}
+
+TEST(callers, are_not_needed_for_what_was_sent_to_leave) {
+  constexpr std::size_t size = 3'000'000;
+  auto opts = bounded();
+  opts.send_buffer = size;
+  both_ends ends(opts);
+  ends.client.send(pattern(size), fin);
+  EXPECT_TRUE(receive(ends.remote, size) == pattern(size));
+}
+
+TEST(callers, come_and_go_while_a_handler_waits) {
+  const service server(echo_back);
+  auto s = h2::open({.url = server.url()}, bounded());
+  s.recv();
+  constexpr int rounds = 300;
+  for (int i = 0; i < rounds; ++i) {
+    std::promise<std::string> heard;
+    s.async_recv([&](error_code ec, const message& m) { heard.set_value(ec ? name(ec) : describe(m)); });
+    s.send(std::to_string(i));
+    ASSERT_EQ(get(heard.get_future()), "data " + std::to_string(i));
+  }
+}
+
+TEST(callers, leave_handlers_to_the_librarys_thread) {
+  const service server(echo_back);
+  auto s = h2::open({.url = server.url()}, bounded());
+  s.recv();
+  std::promise<std::thread::id> ran;
+  s.async_send("a", [&](error_code) {
+    (void)s.stats();  // inside a lock this would never return
+    (void)s.connection().stats();
+    ran.set_value(std::this_thread::get_id());
+  });
+  EXPECT_EQ(describe(s.recv()), "data a");
+  EXPECT_NE(get(ran.get_future()), std::this_thread::get_id());
+}
+
+TEST(callers, are_refused_on_the_librarys_thread) {
+  const service server(echo_back);
+  auto s = h2::open({.url = server.url()}, bounded());
+  std::promise<std::string> told;
+  asio::post(s.get_executor(), [&] {
+    error_code ec;
+    (void)s.recv(ec);
+    told.set_value(name(ec));
+  });
+  EXPECT_EQ(get(told.get_future()), "would_deadlock");
+}
+
+TEST(callers, that_listen_and_wait_at_the_same_time_see_one_order) {
+  const service server(echo_back);
+  auto s = h2::open({.url = server.url()}, bounded());
+  s.recv();
+  std::atomic<int> handled = 0;
+  std::promise<void> all;
+  constexpr int count = 200;
+  s.set_active(active::on, [&](error_code, const message&) {
+    if (++handled == count) all.set_value();
+  });
+  for (int i = 0; i < count; ++i) {
+    s.send("x");
+    while (handled <= i) std::this_thread::yield();  // one message for each
+  }
+  get(all.get_future());
+}
+
+}  // namespace
+}  // namespace duplex::test
