@@ -1,0 +1,118 @@
+#include "epoll_server.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+#include <stdexcept>
+#include <unordered_map>
+
+namespace bench {
+namespace {
+
+struct client {
+  std::unique_ptr<session> work;
+  bool writing = false;
+};
+
+unique_fd listen_on_loopback(std::uint16_t& port) {
+  unique_fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(socket.get(), generic, length) != 0 || ::listen(socket.get(), 1024) != 0 ||
+      ::getsockname(socket.get(), generic, &length) != 0) {
+    throw std::runtime_error(std::string("listen: ") + std::strerror(errno));
+  }
+  port = ntohs(address.sin_port);
+  return socket;
+}
+
+class poller {
+ public:
+  void watch(int fd, std::uint32_t events, bool again = false) const {
+    epoll_event e{};
+    e.events = events;
+    e.data.fd = fd;
+    // What cannot be polled, such as a file for stdin, is not watched.
+    epoll_ctl(epoll_.get(), again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e);
+  }
+  template <class Function>
+  void wait(Function f) {
+    const int n = epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), -1);
+    for (int i = 0; i < n; ++i) f(events_[static_cast<std::size_t>(i)].data.fd);
+  }
+
+ private:
+  unique_fd epoll_{epoll_create1(EPOLL_CLOEXEC)};
+  std::array<epoll_event, 256> events_{};
+};
+
+bool work_of(client& c) {
+  try {
+    return c.work->ready();
+  } catch (const std::exception&) {
+    // Clients go away in the middle of a transfer.
+    return false;
+  }
+}
+
+bool stdin_ended() {
+  char ignored[64];
+  return ::read(STDIN_FILENO, ignored, sizeof ignored) <= 0;
+}
+
+}  // namespace
+
+server_plan parse_server(int argc, char** argv) {
+  server_plan p;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--cert") == 0) p.cert = argv[i + 1];
+    if (std::strcmp(argv[i], "--key") == 0) p.key = argv[i + 1];
+  }
+  return p;
+}
+
+void serve(const server_plan& plan, const std::function<std::unique_ptr<session>(link)>& accept) {
+  const auto context = plan.tls() ? server_context(plan.cert, plan.key) : tls_context();
+  std::uint16_t port = 0;
+  const auto listener = listen_on_loopback(port);
+  std::cout << port << std::endl;
+
+  poller sockets;
+  sockets.watch(listener.get(), EPOLLIN);
+  sockets.watch(STDIN_FILENO, EPOLLIN);
+  std::unordered_map<int, client> clients;
+  for (bool running = true; running;) {
+    sockets.wait([&](int fd) {
+      if (fd == STDIN_FILENO) {
+        running = running && !stdin_ended();
+      } else if (fd == listener.get()) {
+        unique_fd socket(::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        const int added = socket.get();
+        if (added < 0) return;
+        clients[added].work = accept(link(std::move(socket), context.get()));
+        sockets.watch(added, EPOLLIN);
+      } else if (const auto found = clients.find(fd); found != clients.end()) {
+        auto& c = found->second;
+        if (!work_of(c)) {
+          clients.erase(found);
+        } else if (c.work->wants_write() != c.writing) {
+          c.writing = !c.writing;
+          // A client that does not read is not read from.
+          sockets.watch(fd, c.writing ? EPOLLOUT : EPOLLIN, true);
+        }
+      }
+    });
+  }
+}
+
+}  // namespace bench

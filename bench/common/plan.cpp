@@ -1,0 +1,61 @@
+#include "plan.hpp"
+
+#include <map>
+#include <stdexcept>
+
+namespace bench {
+namespace {
+
+workload workload_of(const std::string& name) {
+  static const std::map<std::string, workload> all = {
+      {"pingpong", workload::ping_pong}, {"up", workload::up},
+      {"down", workload::down},          {"echo", workload::echo},
+      {"open", workload::open},          {"connect", workload::connect},
+      {"idle", workload::idle},          {"idle-connections", workload::idle_connections},
+  };
+  const auto found = all.find(name);
+  if (found == all.end()) throw std::runtime_error("no such workload: " + name);
+  return found->second;
+}
+
+}  // namespace
+
+std::string plan::path() const {
+  if (workload == workload::up) return "/sink";
+  if (workload == workload::down) return "/source?bytes=1000000000000000";
+  return "/echo";
+}
+
+std::string plan::url() const {
+  return (tls() ? "https" : "http") + std::string("://127.0.0.1:") + std::to_string(port) + path();
+}
+
+plan parse(int argc, char** argv) {
+  if (argc < 2 || argc % 2 != 0) throw std::runtime_error("usage: WORKLOAD [--OPTION VALUE]...");
+  plan p;
+  p.workload = workload_of(argv[1]);
+  for (int i = 2; i + 1 < argc; i += 2) {
+    const std::string option = argv[i];
+    const std::string value = argv[i + 1];
+    if (option == "--port") {
+      p.port = static_cast<std::uint16_t>(std::stoul(value));
+    } else if (option == "--ca") {
+      p.ca = value;
+    } else if (option == "--size") {
+      p.size = std::stoul(value);
+    } else if (option == "--streams") {
+      p.streams = std::stoul(value);
+    } else if (option == "--seconds") {
+      p.seconds = std::stod(value);
+    } else if (option == "--server-pid") {
+      p.server_pid = std::stoi(value);
+    } else {
+      throw std::runtime_error("no such option: " + option);
+    }
+  }
+  const bool bulk = p.workload == workload::up || p.workload == workload::down || p.workload == workload::echo;
+  if (bulk) p.size = chunk;
+  return p;
+}
+
+}  // namespace bench

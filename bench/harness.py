@@ -1,0 +1,95 @@
+"""Servers and clients as processes: started, pinned to cores, measured, ended."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+CORES = sorted(os.sched_getaffinity(0))
+
+
+class Failed(Exception):
+    """A client that did not do what it was asked for."""
+
+
+def pinned(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+class Certificate:
+    """A self-signed certificate for 127.0.0.1, for as long as it is used."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory()
+        self.cert = os.path.join(self._folder.name, "cert.pem")
+        self.key = os.path.join(self._folder.name, "key.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-keyout", self.key, "-out", self.cert, "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+             "-addext", "basicConstraints=critical,CA:FALSE"],
+            check=True, capture_output=True)
+
+
+class Server:
+    """A server that printed its port. It ends when its stdin does."""
+
+    def __init__(self, command, certificate, core):
+        if certificate:
+            command = command + ["--cert", certificate.cert, "--key", certificate.key]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(core))
+        self.pid = self._process.pid
+        line = self._process.stdout.readline()
+        if not line:
+            raise Failed(f"{command[0]} did not start")
+        self.port = int(line)
+
+    def move_to(self, core):
+        for thread in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+    def cpu_seconds(self):
+        total = 0
+        for thread in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            total += int((thread / "schedstat").read_text().split()[0])
+        return total / 1e9
+
+    def end(self):
+        self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+
+def run_client(command, server, certificate, core, arguments, seconds):
+    """Runs one client to its end and returns what it measured, with the server's CPU added."""
+    command = command + arguments + ["--port", str(server.port), "--server-pid", str(server.pid)]
+    if certificate:
+        command += ["--ca", certificate.cert]
+    before = server.cpu_seconds()
+    try:
+        # A memory workload ends when it is done, the others by time.
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              preexec_fn=pinned(core), timeout=60 + 5 * seconds)
+    except subprocess.TimeoutExpired:
+        raise Failed("no end") from None
+    if done.returncode != 0 or not done.stdout.strip():
+        why = done.stderr.strip().splitlines()
+        raise Failed(why[-1] if why else f"exit status {done.returncode}")
+    result = json.loads(done.stdout.strip().splitlines()[-1])
+    result["server_cpu"] = server.cpu_seconds() - before
+    return result
+
+
+def load_average():
+    return os.getloadavg()[0]
+
+
+def now():
+    return time.strftime("%Y-%m-%d %H:%M")
