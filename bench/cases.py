@@ -77,7 +77,7 @@ TITLES = {
 CLIENTS = ("raw", "nghttp2", "duplex-blocking", "duplex-callback", "duplex-coroutine")
 SERVERS = ("nghttp2", "duplex")
 PEER_CLIENTS = ("rust", "grpc", "go", "grpc-go")
-PEER_SERVERS = ("rust", "grpc", "go")
+PEER_SERVERS = ("rust", "go")
 
 # Combinations that mean nothing, or that the program was not written for.
 LACKS = {
