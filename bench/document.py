@@ -1,13 +1,13 @@
 """Puts tables and plots between markers of docs/performance.md. What is outside of the markers is left alone."""
 
+import json
 import pathlib
-import platform
 import re
 import subprocess
 import sys
 
 import cases
-import harness
+import tables
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
 PAGE = DOCS / "performance.md"
@@ -29,11 +29,10 @@ minutes. The programs are in `bench/`.
 """
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
+def facts(record):
+    f = record["facts"]
+    return (f"{f['date']}, {f['machine']}, load {f['load']:.1f} from others when it began; "
+            f"medians of {f['rounds']} rounds of {f['seconds']:g} s.")
 
 
 def replace(text, name, content):
@@ -51,36 +50,35 @@ def can_plot(python):
         return False
 
 
-def plot(results_file, wanted):
+def plot(record):
     """The tables of which there is a plot now."""
     for python in (sys.executable, "/usr/bin/python3"):
         if can_plot(python):
             PLOTS.mkdir(exist_ok=True)
             script = pathlib.Path(__file__).with_name("plots.py")
-            done = subprocess.run([python, "-B", script, results_file, PLOTS, *wanted], check=True, text=True,
+            done = subprocess.run([python, "-B", script, PLOTS], check=True, text=True, input=json.dumps(record),
                                   stdout=subprocess.PIPE)
             return done.stdout.split()
     return []
 
 
-def section(name, text, has_plot, bench):
-    title = next(t.title for t in cases.TABLES if t.name == name)
-    lines = [f"## {title}", "", text, ""]
+def section(table, record, has_plot):
+    f = record["facts"]
+    lines = [f"## {table.title}", "", tables.markdown(table, record["tables"][table.name]), ""]
     if has_plot:
-        lines += [f"![{title}](performance/{name}.svg)", ""]
-    lines.append(f"`./dev bench --only {name} --rounds {bench.rounds} --seconds {bench.seconds:g}`")
+        lines += [f"![{table.title}](performance/{table.name}.svg)", ""]
+    lines.append(f"`./dev bench --only {table.name} --rounds {f['rounds']} --seconds {f['seconds']:g}`")
     return "\n".join(lines)
 
 
-def write(texts, results_file, bench):
+def write(record):
     page = PAGE.read_text() if PAGE.exists() else INTRODUCTION
-    facts = (f"Last measured {harness.now().split()[0]}: {len(harness.CORES)} cores of {processor()}, "
-             f"medians of {bench.rounds} rounds of {bench.seconds:g} s.")
-    page = replace(page, "facts", facts)
-    plotted = plot(results_file, list(texts))
-    for name, text in texts.items():
-        page = replace(page, name, section(name, text, name in plotted, bench))
-    if bench.skipped:
-        page = replace(page, "skipped", "Not measured:\n\n" + "\n".join(f"- {reason}" for reason in bench.skipped))
+    page = replace(page, "facts", "Last measured " + facts(record))
+    plotted = plot(record)
+    for table in cases.TABLES:
+        if table.name in record["tables"]:
+            page = replace(page, table.name, section(table, record, table.name in plotted))
+    if record["skipped"]:
+        page = replace(page, "skipped", "Not measured:\n\n" + "\n".join(f"- {reason}" for reason in record["skipped"]))
     PAGE.write_text(page)
     print(f"wrote {PAGE}" + ("" if plotted else "; no plots: python3-matplotlib is missing"))

@@ -87,6 +87,13 @@ def run_client(command, server, certificate, core, arguments, seconds):
     return result
 
 
+def machine():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return f"{len(CORES)} cores of {line.split(':', 1)[1].strip()}"
+    return f"{len(CORES)} cores"
+
+
 def load_average():
     return os.getloadavg()[0]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws what bench/run saved: plots.py RESULTS FOLDER TABLE… Prints the names of the tables that it drew."""
+"""Draws what bench/run measured, which comes by stdin: plots.py FOLDER. Prints the names of the tables that it drew."""
 
 import json
 import pathlib
@@ -31,7 +31,7 @@ AXES = {"ratio": "rate, of that of {base}", "rate": "a second", "cpu": "µs of C
 
 def draw(table, results, folder):
     cells = [c for c in table.cells if c.title in results]
-    rows = [r for r in cases.TITLES if any(any(results[c.title].get(r, [])) for c in cells)]
+    rows = [r for r in tables.rows_of(table, results) if any(any(results[c.title].get(r, [])) for c in cells)]
     height = 0.8 / len(rows)
     figure, axes = plt.subplots(figsize=(8, 0.5 + 0.17 * len(rows) * len(cells)))
     for i, row in enumerate(rows):
@@ -58,10 +58,10 @@ def main():
     matplotlib.use("svg")
     # The same numbers give the same file; text stays text.
     matplotlib.rcParams.update({"svg.hashsalt": "duplex", "svg.fonttype": "none", "font.size": 9})
-    results = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    measured = json.load(sys.stdin)["tables"]
     for table in cases.TABLES:
-        if table.name in sys.argv[3:] and table.shows in AXES:
-            draw(table, results[table.name], pathlib.Path(sys.argv[2]))
+        if table.name in measured and table.shows in AXES:
+            draw(table, measured[table.name], pathlib.Path(sys.argv[1]))
             print(table.name)
 
 

@@ -66,8 +66,14 @@ LEGENDS = {
 }
 
 
-def markdown(table, rows, samples):
+def rows_of(table, samples):
+    """The rows that were measured, in the order in which they were."""
+    return list(dict.fromkeys(row for cell in table.cells for row in samples.get(cell.title, ())))
+
+
+def markdown(table, samples):
     """`samples[cell title][row]` is a list with a sample, or none, for each round."""
+    rows = rows_of(table, samples)
     base_title = cases.TITLES[table.base].split(",")[0]
     if table.base_cell:
         base_title += ", a round trip"
