@@ -11,9 +11,13 @@ class Cell:
     tls: bool = False
     size: int = 16
     streams: int = 1
+    threads: int = 1
+    # Whether `bench quick` measures it as well.
+    quick: bool = True
 
     def arguments(self, seconds):
-        return [self.workload, "--size", str(self.size), "--streams", str(self.streams), "--seconds", str(seconds)]
+        text = [self.workload, "--size", str(self.size), "--streams", str(self.streams), "--seconds", f"{seconds:.3f}"]
+        return text + (["--threads", str(self.threads)] if self.threads > 1 else [])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,16 +25,18 @@ class Table:
     name: str
     title: str
     # What a cell shows: `ratio` (rate; CPU against the base), `cpu` (µs of CPU a message), `rate` (messages a second
-    # and against the base) or `memory` (kB each).
+    # and against the base), `growth` (messages a second, and against one thread) or `memory` (kB each).
     shows: str
     base: str
     cells: tuple
-    # Bulk uses a core a side; all else has both on one, where waking a sleeping core is not measured.
+    # Bulk uses a core a side; all else has both on one, where waking a sleeping core is not measured. Threads have
+    # as many cores as there are of them, for both sides together.
     cores: int = 1
     # The rows are servers, all asked by the nghttp2 client.
     of_servers: bool = False
     # What the base does instead, for a workload that it does not have.
     base_cell: Cell = None
+    quick: bool = True
 
 
 def both(title, workload, **rest):
@@ -38,33 +44,43 @@ def both(title, workload, **rest):
 
 
 KIB = 1024
+BULK = both("up", "up") + both("down", "down") + both("both ways", "echo")
+CONNECT = (Cell("full handshake", "connect", tls=True), Cell("resumed", "reconnect", tls=True))
+IDLE = (Cell("10,000 streams", "idle", streams=10000),
+        Cell("1,000 TLS connections", "idle-connections", tls=True, streams=1000))
+THREADS = tuple(Cell(f"{n} {kind}", "pingpong", streams=100, threads=n, tls=kind == "TLS")
+                for kind in ("clear", "TLS") for n in (1, 2))
 TABLES = (
     Table("pingpong", "One stream, ping-pong", "ratio", "raw",
-          both("16 B", "pingpong") + both("1 KiB", "pingpong", size=KIB) + both("64 KiB", "pingpong", size=64 * KIB)),
-    Table("bulk", "Bulk, 64 KiB chunks", "ratio", "raw", both("up", "up") + both("down", "down") + both("echo", "echo"),
-          cores=2),
+          both("16 B", "pingpong") + both("1 KiB", "pingpong", size=KIB, quick=False) +
+          both("64 KiB", "pingpong", size=64 * KIB)),
+    Table("bulk", "Bulk, 64 KiB chunks", "ratio", "raw", BULK, cores=2),
     Table("many", "Many streams on one connection, 16 B each", "cpu", "raw",
-          both("100", "pingpong", streams=100) + both("1000", "pingpong", streams=1000)),
+          tuple(Cell(f"{n} clear", "pingpong", streams=n, quick=n in (100, 1000)) for n in (1, 10, 100, 1000, 10000)) +
+          (Cell("100 TLS", "pingpong", streams=100, tls=True),
+           Cell("1000 TLS", "pingpong", streams=1000, tls=True, quick=False))),
     Table("open", "Open, one message each way, close", "rate", "raw",
           both("1 at a time", "open") + both("100 at once", "open", streams=100),
           base_cell=Cell("", "pingpong")),
-    Table("connect", "Connect, one message each way, disconnect", "rate", "raw", (Cell("TLS", "connect", tls=True),)),
-    Table("memory", "Memory of what is idle, kB each in the client", "memory", "raw",
-          (Cell("10,000 streams", "idle", streams=10000),
-           Cell("1,000 TLS connections", "idle-connections", tls=True, streams=1000))),
+    Table("connect", "Connect with TLS, one message each way, disconnect", "rate", "raw", CONNECT),
+    Table("threads", "Threads, each with a connection of 100 streams", "growth", "raw", THREADS, quick=False),
+    Table("memory", "Memory of what is idle, kB each in the client", "memory", "raw", IDLE, quick=False),
     Table("servers", "Servers, asked by the nghttp2 client", "ratio", "nghttp2",
           both("16 B", "pingpong") + both("100 streams", "pingpong", streams=100) +
-          both("open 100", "open", streams=100), of_servers=True),
-    Table("servers-bulk", "Servers in bulk, asked by the nghttp2 client", "ratio", "nghttp2",
-          both("up", "up") + both("down", "down") + both("echo", "echo"), cores=2, of_servers=True),
-    Table("servers-memory", "Memory of what is idle, kB each in the server", "memory", "nghttp2",
-          (Cell("10,000 streams", "idle", streams=10000),
-           Cell("1,000 TLS connections", "idle-connections", tls=True, streams=1000)), of_servers=True),
+          both("open 100", "open", streams=100) + CONNECT, of_servers=True),
+    Table("servers-bulk", "Servers in bulk, asked by the nghttp2 client", "ratio", "nghttp2", BULK, cores=2,
+          of_servers=True, quick=False),
+    Table("servers-threads", "Servers with threads, asked by as many of the nghttp2 client", "growth", "nghttp2", THREADS,
+          of_servers=True, quick=False),
+    Table("servers-memory", "Memory of what is idle, kB each in the server", "memory", "nghttp2", IDLE, of_servers=True,
+          quick=False),
 )
 
 TITLES = {
-    "raw": "raw blocking socket / OpenSSL",
-    "nghttp2": "nghttp2 directly",
+    "raw": "raw socket / OpenSSL, blocking",
+    "raw-epoll": "raw socket / OpenSSL, epoll",
+    "nghttp2": "nghttp2 directly, blocking",
+    "nghttp2-epoll": "nghttp2 directly, epoll",
     "duplex": "duplex",
     "duplex-blocking": "duplex, blocking",
     "duplex-callback": "duplex, callbacks",
@@ -74,17 +90,33 @@ TITLES = {
     "grpc-go": "gRPC-Go",
     "rust": "Rust h2 + tokio",
 }
-CLIENTS = ("raw", "nghttp2", "duplex-blocking", "duplex-callback", "duplex-coroutine")
+SERVER_TITLES = {"nghttp2": "nghttp2 directly, epoll"}
+CLIENTS = ("raw", "raw-epoll", "nghttp2", "nghttp2-epoll", "duplex-blocking", "duplex-callback", "duplex-coroutine")
 SERVERS = ("nghttp2", "duplex")
 PEER_CLIENTS = ("rust", "grpc", "go", "grpc-go")
-PEER_SERVERS = ("rust", "go")
+PEER_SERVERS = ("rust", "grpc", "go", "grpc-go")
+# Servers that take messages in gRPC's framing only: the client frames.
+GRPC_SERVERS = ("grpc", "grpc-go")
 
-# Combinations that mean nothing, or that the program was not written for.
+
+def title_of(row, table):
+    return table.of_servers and SERVER_TITLES.get(row) or TITLES[row]
+
+
+# Combinations that mean nothing, are another row's, or are not there.
+NO_STREAMS = "has no streams"
+NOT_RESUMED = "resumes no TLS session"
 LACKS = {
-    "raw": {"open", "idle"},
-    "duplex-callback": {"connect", "idle", "idle-connections"},
+    "raw": {"open": NO_STREAMS, "idle": NO_STREAMS},
+    "raw-epoll": {"open": NO_STREAMS, "idle": NO_STREAMS, "idle-connections": "as blocking", "echo": "as blocking"},
+    "nghttp2-epoll": {"idle": "as blocking", "idle-connections": "as blocking", "up": "as blocking",
+                      "echo": "as blocking"},
+    "duplex-blocking": {"reconnect": NOT_RESUMED},
+    "duplex-callback": {"reconnect": NOT_RESUMED},
+    "duplex-coroutine": {"reconnect": NOT_RESUMED},
 }
 
 
-def has(client, cell):
-    return cell.workload not in LACKS.get(client, ())
+def lacks(client, cell):
+    """Why the client cannot be in the cell, or None."""
+    return LACKS.get(client, {}).get(cell.workload)

@@ -1,8 +1,7 @@
-"""Puts tables and plots between markers of docs/performance.md. What is outside of the markers is left alone."""
+"""Writes docs/performance.md and its plots from what was measured."""
 
 import json
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -15,32 +14,25 @@ PLOTS = DOCS / "performance"
 
 INTRODUCTION = """# Performance
 
+<!-- written by ./dev bench -->
+
 Every client does the same work against the same server: raw sockets against a raw server, everything that speaks HTTP/2
 against nghttp2 driven directly by epoll. Loopback, one client at a time. Rounds are interleaved (A B C A B C …), ratios
 are taken within a round, and the median of the rounds is shown, so that what disturbs the machine disturbs all alike.
-Client and server share a core, where waking a sleeping one is not measured; bulk has a core a side. CPU is that of the
-process under test, by getrusage. A table of servers swaps the roles: the nghttp2 client asks each of them.
+Rates in messages or connections a second say what this machine did on that day; the ratios are what to compare.
 
-The raw rows are the limit: blocking calls on a socket, or OpenSSL on one, and no protocol at all. With many streams they
-send all messages in one write.
+Client and server share a core, where waking a sleeping one is not measured; bulk has a core a side, two threads have two
+cores for both sides. CPU is that of the process under test. A table of servers swaps the roles: the nghttp2 client asks
+each of them, in gRPC's framing those of gRPC. Every program takes the defaults of its library, but for windows of 16 MiB
+where they can be set and are not duplex's.
 
-To measure again: `./dev bench --write`, or one table of it by the command under it. `./dev bench quick` takes two
-minutes. The programs are in `bench/`.
+The raw rows are the limit: a socket, or OpenSSL on one, and no protocol at all. With many streams they send all messages
+in one write. hyper and tonic stand on h2, which is measured itself.
+
+`./dev bench` measures all of it again and writes this page; the command under a table that table alone. With
+`--rows NAME,…` it is some of its rows, beside the base; `--list` has the names. `./dev bench quick` takes two minutes and
+writes nothing. The programs are in `bench/`.
 """
-
-
-def facts(record):
-    f = record["facts"]
-    return (f"{f['date']}, {f['machine']}, load {f['load']:.1f} from others when it began; "
-            f"medians of {f['rounds']} rounds of {f['seconds']:g} s.")
-
-
-def replace(text, name, content):
-    begin, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
-    block = f"{begin}\n{content}\n{end}"
-    if begin not in text:
-        return text.rstrip() + "\n\n" + block + "\n"
-    return re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _: block, text, flags=re.S)
 
 
 def can_plot(python):
@@ -54,7 +46,6 @@ def plot(record):
     """The tables of which there is a plot now."""
     for python in (sys.executable, "/usr/bin/python3"):
         if can_plot(python):
-            PLOTS.mkdir(exist_ok=True)
             script = pathlib.Path(__file__).with_name("plots.py")
             done = subprocess.run([python, "-B", script, PLOTS], check=True, text=True, input=json.dumps(record),
                                   stdout=subprocess.PIPE)
@@ -62,23 +53,38 @@ def plot(record):
     return []
 
 
-def section(table, record, has_plot):
-    f = record["facts"]
-    lines = [f"## {table.title}", "", tables.markdown(table, record["tables"][table.name]), ""]
+def how(row):
+    return f"{row['date']}, {row['rounds']} rounds of {row['seconds']:g} s, load {row['load']:.1f} when it began"
+
+
+def section(table, rows, has_plot):
+    lines = [f"## {table.title}", "", tables.markdown(table, rows), ""]
     if has_plot:
         lines += [f"![{table.title}](performance/{table.name}.svg)", ""]
-    lines.append(f"`./dev bench --only {table.name} --rounds {f['rounds']} --seconds {f['seconds']:g}`")
+    runs = {}
+    for row in tables.in_order(table, rows):
+        runs.setdefault(how(rows[row]), []).append(cases.title_of(row, table))
+    usual = max(runs, key=lambda run: len(runs[run]))
+    lines.append(f"`./dev bench --only {table.name} --write` ({usual})" +
+                 "".join(f"; {', '.join(names)}: {run}" for run, names in runs.items() if run != usual))
     return "\n".join(lines)
 
 
+def said(skipped):
+    """A line for each reason."""
+    grouped = {}
+    for s in skipped:
+        where = f"{s['table']} {s['cell']}".strip() if s["cell"] else s["table"]
+        grouped.setdefault((s["title"], s["why"]), []).append(where)
+    return [f"{title}: {why} ({', '.join(dict.fromkeys(places))})" for (title, why), places in grouped.items()]
+
+
 def write(record):
-    page = PAGE.read_text() if PAGE.exists() else INTRODUCTION
-    page = replace(page, "facts", "Last measured " + facts(record))
     plotted = plot(record)
-    for table in cases.TABLES:
-        if table.name in record["tables"]:
-            page = replace(page, table.name, section(table, record, table.name in plotted))
+    parts = [INTRODUCTION.rstrip(), f"The machine: {record['machine']}."]
+    parts += [section(t, record["tables"][t.name], t.name in plotted) for t in cases.TABLES
+              if t.name in record["tables"]]
     if record["skipped"]:
-        page = replace(page, "skipped", "Not measured:\n\n" + "\n".join(f"- {reason}" for reason in record["skipped"]))
-    PAGE.write_text(page)
+        parts.append("## Not measured\n\n" + "\n".join(f"- {line}" for line in said(record["skipped"])))
+    PAGE.write_text("\n\n".join(parts) + "\n")
     print(f"wrote {PAGE}" + ("" if plotted else "; no plots: python3-matplotlib is missing"))

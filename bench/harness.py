@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import select
 import subprocess
 import tempfile
 import time
@@ -14,8 +15,12 @@ class Failed(Exception):
     """A client that did not do what it was asked for."""
 
 
-def pinned(core):
-    return lambda: os.sched_setaffinity(0, {core})
+class Hung(Failed):
+    """One that had to be killed."""
+
+
+def pinned(cores):
+    return lambda: os.sched_setaffinity(0, cores)
 
 
 class Certificate:
@@ -36,20 +41,24 @@ class Certificate:
 class Server:
     """A server that printed its port. It ends when its stdin does."""
 
-    def __init__(self, command, certificate, core):
+    def __init__(self, command, certificate, threads):
+        if threads > 1:
+            command = command + ["--threads", str(threads)]
         if certificate:
             command = command + ["--cert", certificate.cert, "--key", certificate.key]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(core))
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(CORES[:threads]))
         self.pid = self._process.pid
-        line = self._process.stdout.readline()
+        ready, _, _ = select.select([self._process.stdout], [], [], 10)
+        line = self._process.stdout.readline() if ready else ""
         if not line:
-            raise Failed(f"{command[0]} did not start")
+            self.end()
+            raise Failed("the server did not start")
         self.port = int(line)
 
-    def move_to(self, core):
+    def move_to(self, cores):
         for thread in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {core})
+            os.sched_setaffinity(int(thread.name), cores)
 
     def cpu_seconds(self):
         total = 0
@@ -67,23 +76,34 @@ class Server:
         self._process.stdout.close()
 
 
-def run_client(command, server, certificate, core, arguments, seconds):
+def run_client(command, server, certificate, cores, arguments, seconds):
     """Runs one client to its end and returns what it measured, with the server's CPU added."""
     command = command + arguments + ["--port", str(server.port), "--server-pid", str(server.pid)]
     if certificate:
         command += ["--ca", certificate.cert]
     before = server.cpu_seconds()
     try:
-        # A memory workload ends when it is done, the others by time.
+        # A memory workload ends when it is done, the others by time; ten thousand streams take some to open.
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              preexec_fn=pinned(core), timeout=60 + 5 * seconds)
+                              preexec_fn=pinned(cores), timeout=10 + 5 * seconds + int(arguments[4]) / 200)
     except subprocess.TimeoutExpired:
-        raise Failed("no end") from None
+        raise Hung("no end") from None
     if done.returncode != 0 or not done.stdout.strip():
         why = done.stderr.strip().splitlines()
         raise Failed(why[-1] if why else f"exit status {done.returncode}")
-    result = json.loads(done.stdout.strip().splitlines()[-1])
+    result = of_all_threads([json.loads(line) for line in done.stdout.splitlines()])
     result["server_cpu"] = server.cpu_seconds() - before
+    if result.get("messages") == 0:
+        raise Failed("no message came through")
+    return result
+
+
+def of_all_threads(lines):
+    """Each thread counts its own messages, in about the same time; seconds and CPU are those of the process."""
+    result = dict(lines[0])
+    for name in ("messages", "bytes"):
+        if name in result:
+            result[name] = sum(line[name] for line in lines)
     return result
 
 

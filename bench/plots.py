@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import re
 import sys
 
 import matplotlib
@@ -11,47 +12,49 @@ import matplotlib.pyplot as plt
 import cases
 import tables
 
-COLOURS = {
-    "raw": "#999999", "nghttp2": "#555555",
-    "duplex": "#1f5fa8", "duplex-blocking": "#1f5fa8", "duplex-callback": "#4d8fd6", "duplex-coroutine": "#94bfec",
-    "rust": "#c7622b", "grpc": "#2e8b57", "go": "#b8a12a", "grpc-go": "#7a6fb0",
+# A colour for each library, a marker for its styles.
+STYLES = {
+    "raw": ("#999999", "o"), "raw-epoll": ("#999999", "x"), "nghttp2": ("#444444", "o"), "nghttp2-epoll": ("#444444", "x"),
+    "duplex": ("#1f5fa8", "D"), "duplex-blocking": ("#1f5fa8", "D"), "duplex-callback": ("#1f5fa8", "^"),
+    "duplex-coroutine": ("#1f5fa8", "s"), "rust": ("#c7622b", "o"), "grpc": ("#2e8b57", "o"), "go": ("#b8a12a", "o"),
+    "grpc-go": ("#7a6fb0", "o"),
+}
+# What a point is, and the words for it.
+AXES = {
+    "ratio": ("faster", "rate, of that of {base}", "linear"),
+    "rate": ("rate", "a second", "log"),
+    "cpu": ("cpu", "µs of CPU a message", "log"),
+    "growth": ("rate", "messages a second", "log"),
+    "memory": ("kb", "kB", "log"),
 }
 
 
-def value(table, samples, base):
-    if table.shows == "ratio":
-        return tables.against(samples, base, tables.rate)
-    if table.shows == "rate":
-        return tables.median(samples, tables.rate)
-    return tables.median(samples, lambda s: tables.cpu(s, table.of_servers) * 1e6)
-
-
-AXES = {"ratio": "rate, of that of {base}", "rate": "a second", "cpu": "µs of CPU a message, logarithmic"}
-
-
-def draw(table, results, folder):
-    cells = [c for c in table.cells if c.title in results]
-    rows = [r for r in tables.rows_of(table, results) if any(any(results[c.title].get(r, [])) for c in cells)]
-    height = 0.8 / len(rows)
-    figure, axes = plt.subplots(figsize=(8, 0.5 + 0.17 * len(rows) * len(cells)))
-    for i, row in enumerate(rows):
-        places, values = [], []
-        for j, cell in enumerate(cells):
-            of_cell = results[cell.title]
-            shown = value(table, of_cell.get(row, []), of_cell.get(table.base, []))
-            if shown is not None:
-                places.append(j + i * height)
-                values.append(shown)
-        axes.barh(places, values, height, label=cases.TITLES[row], color=COLOURS[row], align="edge")
-    if table.shows == "cpu":
-        axes.set_xscale("log")
-    axes.set_yticks([j + 0.4 for j in range(len(cells))], [c.title for c in cells])
-    axes.invert_yaxis()
-    axes.set_xlabel(AXES[table.shows].format(base=cases.TITLES[table.base]))
+def draw(table, rows, file):
+    value, label, scale = AXES[table.shows]
+    cells = [c for c in table.cells if any(c.title in r["cells"] for r in rows.values())]
+    figure, axes = plt.subplots(figsize=(7, 0.8 + 0.3 * max(len(cells), 0.7 * len(rows))))
+    for row in tables.in_order(table, rows):
+        points = [(rows[row]["cells"][c.title].get(value), i) for i, c in enumerate(cells) if c.title in rows[row]["cells"]]
+        points = [p for p in points if p[0] is not None]
+        colour, marker = STYLES[row]
+        axes.plot([x for x, _ in points], [y for _, y in points], marker, color=colour, markersize=6, alpha=0.8,
+                  label=cases.title_of(row, table))
+    axes.set_xscale(scale)
+    if scale == "linear":
+        axes.set_xlim(left=0)
+    axes.set_yticks(range(len(cells)), [c.title for c in cells])
+    axes.set_ylim(len(cells) - 0.5, -0.5)
+    axes.set_xlabel(label.format(base=cases.title_of(table.base, table)))
+    axes.minorticks_off()
+    axes.grid(axis="y", color="#dddddd")
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(folder / f"{table.name}.svg", bbox_inches="tight", metadata={"Date": None})
+    figure.savefig(file, bbox_inches="tight", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     plt.close(figure)
+    # A path a line, and a tenth of a point is enough.
+    text = re.sub(r"(?<=\d) ?\n(?=[MLCz\"])", " ", file.read_text())
+    file.write_text(re.sub(r"(\d\.\d)\d+", r"\1", text))
 
 
 def main():
@@ -60,8 +63,8 @@ def main():
     matplotlib.rcParams.update({"svg.hashsalt": "duplex", "svg.fonttype": "none", "font.size": 9})
     measured = json.load(sys.stdin)["tables"]
     for table in cases.TABLES:
-        if table.name in measured and table.shows in AXES:
-            draw(table, measured[table.name], pathlib.Path(sys.argv[1]))
+        if table.name in measured:
+            draw(table, measured[table.name], pathlib.Path(sys.argv[1]) / f"{table.name}.svg")
             print(table.name)
 
 

@@ -1,4 +1,8 @@
-"""From samples to tables: medians, and ratios to the base of the same round."""
+"""From samples to medians, and from those to tables.
+
+A row's cell is a few numbers: `rate` (messages a second), `cpu` (µs a message), the same two against the base's sample
+of the same round (`faster`, `costs`), and `noise`; or `kb`. A row that is measured again later stands on its own.
+"""
 
 import statistics
 
@@ -20,78 +24,89 @@ def against(samples, base, value):
     return statistics.median(ratios) if ratios else None
 
 
-def median(samples, value):
-    values = [value(s) for s in samples if s]
-    return statistics.median(values) if values else None
-
-
-def short(number):
-    if number is None:
-        return "-"
-    if number >= 1000:
-        return f"{number / 1000:.1f}k" if number < 100000 else f"{number / 1000:.0f}k"
-    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def spread(samples, value):
+def noise(samples):
     """Half the distance of the quartiles, relative to the median: how far to trust a cell."""
-    values = sorted(value(s) for s in samples if s)
+    values = [rate(s) for s in samples if s]
     if len(values) < 3:
         return 0
     quartiles = statistics.quantiles(values, n=4, method="inclusive")
     return (quartiles[2] - quartiles[0]) / 2 / statistics.median(values)
 
 
-def show(table, samples, base):
-    """The text of one cell."""
-    if not any(samples):
-        return "-"
+def summary(table, samples, base):
+    """The numbers of one cell, of `samples` with one or None for each round; None without any."""
+    good = [s for s in samples if s]
+    if not good:
+        return None
     if table.shows == "memory":
-        return short(median(samples, lambda s: s["server_kb_each" if table.of_servers else "kb_each"]))
+        numbers = {"kb": statistics.median(s["server_kb_each" if table.of_servers else "kb_each"] for s in good)}
+    else:
+        numbers = {
+            "rate": statistics.median(map(rate, good)),
+            "cpu": statistics.median(cpu(s, table.of_servers) for s in good) * 1e6,
+            "faster": against(samples, base, rate),
+            "costs": against(samples, base, lambda s: cpu(s, table.of_servers)),
+            "noise": noise(samples),
+        }
+    return {name: float(f"{n:.4g}") for name, n in numbers.items() if n is not None}
+
+
+def short(number):
+    if number >= 1000:
+        return f"{number / 1000:.1f}k" if number < 100000 else f"{number / 1000:.0f}k"
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def growth(table, cell, cells):
+    """The rate against that of one thread."""
+    one = next(c for c in table.cells if c.tls == cell.tls)
+    return cells[cell.title]["rate"] / cells[one.title]["rate"] if one.title in cells else None
+
+
+def show(table, cell, cells):
+    """The text of one cell of a row."""
+    own = cells.get(cell.title)
+    if not own:
+        return "-"
+    def ratio(n):
+        return "-" if n is None else f"{n:.2f}"
+    if table.shows == "memory":
+        return short(own["kb"])
     if table.shows == "cpu":
-        return f"{median(samples, lambda s: cpu(s, table.of_servers)) * 1e6:.2f}"
-    faster = against(samples, base, rate)
-    relative = "-" if faster is None else f"{faster:.2f}"
+        return f"{own['cpu']:.2f}"
     if table.shows == "rate":
-        return f"{short(median(samples, rate))}/s; {relative}"
-    costs = against(samples, base, lambda s: cpu(s, table.of_servers))
-    return f"{relative}; {'-' if costs is None else f'{costs:.2f}'}"
+        return f"{short(own['rate'])}/s; {ratio(own.get('faster'))}"
+    if table.shows == "growth":
+        return f"{short(own['rate'])}/s; {ratio(growth(table, cell, cells))}"
+    return f"{ratio(own.get('faster'))}; {ratio(own.get('costs'))}"
 
 
 LEGENDS = {
     "ratio": "rate; CPU for a message, both against {base}",
     "cpu": "µs of CPU for a message",
     "rate": "rate; and against {base}",
+    "growth": "rate; and against one thread",
     "memory": "kB",
 }
 
 
-def rows_of(table, samples):
-    """The rows that were measured, in the order in which they were."""
-    return list(dict.fromkeys(row for cell in table.cells for row in samples.get(cell.title, ())))
+def in_order(table, rows):
+    return [r for r in cases.TITLES if r in rows]
 
 
-def markdown(table, samples):
-    """`samples[cell title][row]` is a list with a sample, or none, for each round."""
-    rows = rows_of(table, samples)
-    base_title = cases.TITLES[table.base].split(",")[0]
-    if table.base_cell:
-        base_title += ", a round trip"
+def markdown(table, rows):
+    """`rows[row]` is {"date": …, "cells": {cell title: numbers}}."""
+    base_title = cases.title_of(table.base, table) + (", a round trip" if table.base_cell else "")
+    cells = [c for c in table.cells if any(c.title in r["cells"] for r in rows.values())]
     legend = LEGENDS[table.shows].format(base=base_title)
-    lines = [f"| {table.title} ({legend}) | " + " | ".join(c.title for c in table.cells) + " |",
-             "|---" * (len(table.cells) + 1) + "|"]
-    noise = []
-    for row in rows:
-        texts = []
-        for cell in table.cells:
-            of_cell = samples.get(cell.title, {})
-            own = of_cell.get(row, [])
-            texts.append(show(table, own, of_cell.get(table.base, [])))
-            if table.shows != "memory" and any(own):
-                noise.append(spread(own, rate))
+    lines = [f"| {table.title} ({legend}) | " + " | ".join(c.title for c in cells) + " |",
+             "|---" * (len(cells) + 1) + "|"]
+    for row in in_order(table, rows):
+        texts = [show(table, c, rows[row]["cells"]) for c in cells]
         if any(t != "-" for t in texts):
-            lines.append(f"| {cases.TITLES[row]} | " + " | ".join(texts) + " |")
-    if noise:
-        lines += ["", f"Half the distance of a cell's quartiles: {statistics.median(noise):.0%} of its rate in the "
-                      f"median, {max(noise):.0%} in the worst."]
+            lines.append(f"| {cases.title_of(row, table)} | " + " | ".join(texts) + " |")
+    noises = [n["noise"] for r in rows.values() for n in r["cells"].values() if "noise" in n]
+    if noises:
+        lines += ["", f"Half the distance of a cell's quartiles: {statistics.median(noises):.0%} of its rate in the "
+                      f"median, {max(noises):.0%} in the worst."]
     return "\n".join(lines)

@@ -6,7 +6,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +47,18 @@ tls_context make_context(const SSL_METHOD* method) {
   return context;
 }
 
+int keep_session(SSL* ssl, SSL_SESSION* session) {
+  auto* last = static_cast<tls_session*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  last->reset(session);
+  return 1;  // it is ours now
+}
+
+void watch(int epoll, int operation, int fd, bool for_write) {
+  epoll_event e{};
+  e.events = for_write ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  if (epoll_ctl(epoll, operation, fd, &e) != 0) fail("epoll_ctl");
+}
+
 }  // namespace
 
 unique_fd::~unique_fd() {
@@ -72,6 +84,12 @@ tls_context server_context(const std::string& cert_file, const std::string& key_
   return context;
 }
 
+void resume_sessions(SSL_CTX* context, tls_session& last) {
+  SSL_CTX_set_app_data(context, &last);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, keep_session);
+}
+
 link link::dial(std::uint16_t port, SSL_CTX* context) {
   unique_fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -84,7 +102,11 @@ link link::dial(std::uint16_t port, SSL_CTX* context) {
     l.ssl_.reset(SSL_new(context));
     SSL_set_fd(l.ssl_.get(), l.fd());
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l.ssl_.get()), "127.0.0.1");
+    const auto* last = static_cast<tls_session*>(SSL_CTX_get_app_data(context));
+    const bool resumes = last && *last;
+    if (resumes) SSL_set_session(l.ssl_.get(), last->get());
     if (SSL_connect(l.ssl_.get()) != 1) fail_tls("TLS handshake");
+    if (resumes && SSL_session_reused(l.ssl_.get()) != 1) throw std::runtime_error("the TLS session was not resumed");
   }
   return l;
 }
@@ -100,6 +122,9 @@ link::link(unique_fd socket, SSL_CTX* context) : socket_(std::move(socket)) {
 void link::set_blocking(bool on) {
   const int flags = fcntl(fd(), F_GETFL);
   fcntl(fd(), F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+  epoll_ = unique_fd(on ? -1 : epoll_create1(EPOLL_CLOEXEC));
+  watched_for_write_ = false;
+  if (!on) watch(epoll_.get(), EPOLL_CTL_ADD, fd(), false);
 }
 
 std::optional<std::size_t> link::read(char* to, std::size_t size) {
@@ -147,20 +172,30 @@ std::size_t link::write(std::string_view bytes) {
 }
 
 void link::write_all(std::string_view bytes) {
-  while (!bytes.empty()) bytes.remove_prefix(write(bytes));
-}
-
-void link::read_all(char* to, std::size_t size) {
-  for (std::size_t got = 0; got < size;) {
-    const auto n = read(to + got, size - got);
-    if (n && *n == 0) throw std::runtime_error("the server ended the connection");
-    got += n.value_or(0);
+  while (!bytes.empty()) {
+    const auto n = write(bytes);
+    if (n == 0) wait(true);
+    bytes.remove_prefix(n);
   }
 }
 
-void link::wait(bool for_write) const {
-  pollfd p{fd(), static_cast<short>(for_write ? POLLIN | POLLOUT : POLLIN), 0};
-  if (::poll(&p, 1, -1) < 0 && errno != EINTR) fail("poll");
+void link::read_all(char* to, std::size_t size) {
+  bool ready = pending();
+  for (std::size_t got = 0; got < size;) {
+    if (!ready) wait(false);
+    const auto n = read(to + got, size - got);
+    if (n && *n == 0) throw std::runtime_error("the server ended the connection");
+    got += n.value_or(0);
+    ready = n.has_value();
+  }
+}
+
+void link::wait(bool for_write) {
+  if (epoll_.get() < 0) return;  // the call on the socket will
+  if (for_write != watched_for_write_) watch(epoll_.get(), EPOLL_CTL_MOD, fd(), for_write);
+  watched_for_write_ = for_write;
+  epoll_event e{};
+  if (epoll_wait(epoll_.get(), &e, 1, -1) < 0 && errno != EINTR) fail("epoll_wait");
 }
 
 }  // namespace bench

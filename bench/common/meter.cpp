@@ -40,13 +40,14 @@ double resident_kb(const std::string& process) {
 meter::meter(const plan& p)
     : warm_(clock::now() +
             std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(warm_up * p.seconds))),
+      streams_(p.streams),
       length_(std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(p.seconds))) {}
 
 meter::point meter::here() const { return {messages_, bytes_, clock::now(), cpu_seconds()}; }
 
 bool meter::look() {
   const auto now = clock::now();
-  if (over_ || now < warm_) return !over_;
+  if (over_ || now < warm_ || (warming_up_ && messages_ < streams_)) return !over_;
   if (warming_up_) {
     warming_up_ = false;
     began_ = here();

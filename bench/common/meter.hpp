@@ -1,5 +1,5 @@
 #pragma once
-// Counts messages for a while, after a warm-up, and prints one line of JSON.
+// Counts messages for a while, after a warm-up in which every stream could have one, and prints one line of JSON.
 
 #include "plan.hpp"
 
@@ -40,6 +40,7 @@ class meter {
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
   clock::time_point warm_;
+  std::uint64_t streams_;
   clock::duration length_;
   point began_;
   point ended_;

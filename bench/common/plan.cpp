@@ -11,7 +11,8 @@ workload workload_of(const std::string& name) {
       {"pingpong", workload::ping_pong}, {"up", workload::up},
       {"down", workload::down},          {"echo", workload::echo},
       {"open", workload::open},          {"connect", workload::connect},
-      {"idle", workload::idle},          {"idle-connections", workload::idle_connections},
+      {"reconnect", workload::reconnect}, {"idle", workload::idle},
+      {"idle-connections", workload::idle_connections},
   };
   const auto found = all.find(name);
   if (found == all.end()) throw std::runtime_error("no such workload: " + name);
@@ -21,13 +22,23 @@ workload workload_of(const std::string& name) {
 }  // namespace
 
 std::string plan::path() const {
-  if (workload == workload::up) return "/sink";
-  if (workload == workload::down) return "/source?bytes=1000000000000000";
-  return "/echo";
+  const std::string service = grpc ? "/bench" : "";
+  if (workload == workload::up) return service + "/sink";
+  if (workload == workload::down) return service + (grpc ? "/source" : "/source?bytes=1000000000000000");
+  return service + "/echo";
 }
 
 std::string plan::url() const {
   return (tls() ? "https" : "http") + std::string("://127.0.0.1:") + std::to_string(port) + path();
+}
+
+std::string plan::message() const {
+  std::string framed;
+  if (grpc) {
+    framed.push_back(0);  // not compressed
+    for (int shift = 24; shift >= 0; shift -= 8) framed.push_back(static_cast<char>(size >> shift));
+  }
+  return framed.append(size, 'x');
 }
 
 plan parse(int argc, char** argv) {
@@ -49,6 +60,12 @@ plan parse(int argc, char** argv) {
       p.seconds = std::stod(value);
     } else if (option == "--server-pid") {
       p.server_pid = std::stoi(value);
+    } else if (option == "--threads") {
+      p.threads = std::stoul(value);
+    } else if (option == "--io") {
+      p.epoll = value == "epoll";
+    } else if (option == "--framing") {
+      p.grpc = value == "grpc";
     } else {
       throw std::runtime_error("no such option: " + option);
     }

@@ -4,8 +4,11 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstddef>
 #include <exception>
 #include <iostream>
+#include <thread>
+#include <vector>
 
 namespace bench {
 
@@ -28,6 +31,27 @@ int run(Function f) {
   } catch (const std::exception& e) {
     std::cerr << e.what() << '\n';
     return 1;
+  }
+}
+
+/// `f` on `count` threads, of which the caller is one. What one of them throws is thrown when all are over.
+template <class Function>
+void on_threads(std::size_t count, Function f) {
+  std::vector<std::exception_ptr> errors(count);
+  const auto guarded = [&](std::size_t i) {
+    try {
+      f();
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < count; ++i) others.emplace_back(guarded, i);
+    guarded(0);
+  }
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
   }
 }
 

@@ -33,6 +33,8 @@ class blocking_client {
         return open();
       case workload::connect:
         return connect();
+      case workload::reconnect:
+        throw std::runtime_error("no TLS session is resumed");
       case workload::idle:
         return idle();
       case workload::idle_connections:
@@ -165,6 +167,6 @@ class blocking_client {
 int main(int argc, char** argv) {
   return bench::run([&] {
     const auto plan = bench::parse(argc, argv);
-    bench::blocking_client(plan).run();
+    bench::on_threads(plan.threads, [&] { bench::blocking_client(plan).run(); });
   });
 }

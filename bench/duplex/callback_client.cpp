@@ -5,9 +5,12 @@
 #include "common/program.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -28,14 +31,27 @@ class callback_client {
   callback_client(const plan& p, asio::io_context& io) : plan_(p), io_(io), out_(p.size, 'x') {}
 
   void run() {
-    connection::async_connect(io_.get_executor(), plan_.url(), options_of(plan_), [this](error_code ec, connection c) {
-      check(ec);
-      connection_ = std::move(c);
-      meter_.emplace(plan_);
-      for (std::size_t i = 0; i < plan_.streams; ++i) open();
-    });
+    switch (plan_.workload) {
+      case workload::connect:
+        meter_.emplace(plan_);
+        connect();
+        break;
+      case workload::reconnect:
+        throw std::runtime_error("no TLS session is resumed");
+      case workload::idle:
+        dial([this] { exchange_once([this] { idle(); }); });
+        break;
+      case workload::idle_connections:
+        dial([this] { exchange_once([this] { idle_connections(); }); });
+        break;
+      default:
+        dial([this] {
+          meter_.emplace(plan_);
+          for (std::size_t i = 0; i < plan_.streams; ++i) open();
+        });
+    }
     io_.run();
-    meter_->report();
+    meter_ ? meter_->report() : memory_->report();
   }
 
  private:
@@ -43,6 +59,17 @@ class callback_client {
     duplex::h2::stream stream{};
     std::size_t back = 0;
   };
+
+  using next = std::function<void()>;
+
+  void dial(next then) {
+    connection::async_connect(io_.get_executor(), plan_.url(), options_of(plan_),
+                              [this, then = std::move(then)](error_code ec, connection c) {
+                                check(ec);
+                                connection_ = std::move(c);
+                                then();
+                              });
+  }
 
   void open() {
     connection_.async_open_stream(request_of(plan_), options_of(plan_), [this](error_code ec, stream s) {
@@ -56,7 +83,7 @@ class callback_client {
 
   void begin(exchange& x) {
     x.back = 0;
-    x.stream.set_active(duplex::active::on, [this, &x](error_code ec, duplex::message m) {
+    x.stream.set_active(duplex::active::on, [this, &x](error_code ec, const duplex::message& m) {
       if (io_.stopped()) return;
       check(ec);
       arrived(x, m);
@@ -98,6 +125,54 @@ class callback_client {
     });
   }
 
+  // One message each way, to the end of the stream.
+  void exchange_once(next then) {
+    connection_.async_open_stream(request_of(plan_), options_of(plan_), [this, then](error_code ec, stream s) {
+      check(ec);
+      exchange_on(std::move(s), then);
+    });
+  }
+  void exchange_on(stream s, next then) {
+    one_ = std::move(s);
+    one_.set_active(duplex::active::on, [this, then = std::move(then)](error_code ec, const duplex::message& m) {
+      if (io_.stopped()) return;
+      check(ec);
+      if (is_done(m)) asio::post(io_, then);
+    });
+    one_.async_send(out_, duplex::h2::fin, [](error_code ec) { check(ec); });
+  }
+
+  void connect() {
+    duplex::h2::async_open(io_.get_executor(), request_of(plan_), options_of(plan_), [this](error_code ec, stream s) {
+      check(ec);
+      exchange_on(std::move(s), [this] {
+        count();
+        connect();
+      });
+    });
+  }
+
+  void idle() {
+    if (!memory_) memory_.emplace(plan_);
+    connection_.async_open_stream(request_of(plan_), options_of(plan_), [this](error_code ec, stream s) {
+      check(ec);
+      idle_.push_back(std::move(s));
+      idle_.back().async_recv([this](error_code failed, const duplex::message&) {
+        check(failed);
+        idle_.size() < plan_.streams ? idle() : io_.stop();
+      });
+    });
+  }
+
+  void idle_connections() {
+    if (!memory_) memory_.emplace(plan_);
+    if (connections_.size() == plan_.streams) return io_.stop();
+    dial([this] {
+      connections_.push_back(connection_);
+      exchange_once([this] { idle_connections(); });
+    });
+  }
+
   void count() {
     if (!meter_->add(plan_.size)) io_.stop();
   }
@@ -107,6 +182,10 @@ class callback_client {
   std::string out_;
   connection connection_;
   std::optional<meter> meter_;
+  std::optional<memory_meter> memory_;
+  stream one_;
+  std::vector<stream> idle_;
+  std::vector<connection> connections_;
   std::vector<std::unique_ptr<exchange>> all_;
 };
 
@@ -116,12 +195,9 @@ class callback_client {
 int main(int argc, char** argv) {
   return bench::run([&] {
     const auto plan = bench::parse(argc, argv);
-    using bench::workload;
-    const auto w = plan.workload;
-    if (w == workload::connect || w == workload::idle || w == workload::idle_connections) {
-      throw std::runtime_error("measured in the other styles");
-    }
-    boost::asio::io_context io(1);
-    bench::callback_client(plan, io).run();
+    bench::on_threads(plan.threads, [&] {
+      boost::asio::io_context io(1);
+      bench::callback_client(plan, io).run();
+    });
   });
 }

@@ -10,6 +10,8 @@
 #include <boost/asio/io_context.hpp>
 
 #include <exception>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -33,7 +35,7 @@ class coroutine_client {
 
  private:
   void spawn(asio::awaitable<void> work) {
-    asio::co_spawn(io_, std::move(work), [this](std::exception_ptr error) {
+    asio::co_spawn(io_, std::move(work), [this](const std::exception_ptr& error) {
       if (!error || error_) return;
       error_ = error;
       io_.stop();
@@ -42,6 +44,7 @@ class coroutine_client {
 
   asio::awaitable<void> start() {
     if (plan_.workload == workload::connect) co_return co_await connect();
+    if (plan_.workload == workload::reconnect) throw std::runtime_error("no TLS session is resumed");
     if (plan_.workload == workload::idle_connections) co_return co_await idle_connections();
     connection_ = co_await dial();
     if (plan_.workload == workload::idle) co_return co_await idle();
@@ -170,7 +173,9 @@ class coroutine_client {
 int main(int argc, char** argv) {
   return bench::run([&] {
     const auto plan = bench::parse(argc, argv);
-    boost::asio::io_context io(1);
-    bench::coroutine_client(plan, io).run();
+    bench::on_threads(plan.threads, [&] {
+      boost::asio::io_context io(1);
+      bench::coroutine_client(plan, io).run();
+    });
   });
 }

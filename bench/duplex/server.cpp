@@ -54,13 +54,13 @@ int main(int argc, char** argv) {
     const auto plan = bench::parse_server(argc, argv);
     duplex::h2::server_options options{.cleartext = !plan.tls(), .cert_file = plan.cert, .key_file = plan.key};
     options.max_concurrent_streams = 20000;
-    boost::asio::io_context io(1);
+    boost::asio::io_context io(static_cast<int>(plan.threads));
     const duplex::h2::server server(io.get_executor(), options, bench::answer);
     std::cout << server.port() << std::endl;
 
     boost::asio::posix::stream_descriptor input(io, STDIN_FILENO);
     std::array<char, 1> ignored{};
     input.async_read_some(boost::asio::buffer(ignored), [&](auto, auto) { io.stop(); });
-    io.run();
+    bench::on_threads(plan.threads, [&] { io.run(); });
   });
 }

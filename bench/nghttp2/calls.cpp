@@ -5,16 +5,6 @@
 #include <stdexcept>
 
 namespace bench {
-namespace {
-
-// One for all connections: what was read is used up before the next read.
-read_buffer& shared_buffer() {
-  static read_buffer buffer{};
-  return buffer;
-}
-
-}  // namespace
-
 struct calls::callbacks {
   static call* find(nghttp2_session* s, std::int32_t id) {
     return static_cast<call*>(nghttp2_session_get_stream_user_data(s, id));
@@ -42,7 +32,11 @@ struct calls::callbacks {
     const auto found = self.all_.find(id);
     const auto one = std::move(found->second);
     self.all_.erase(found);
-    if (self.on_close) self.on_close(*one);
+    if (self.on_close) {
+      self.on_close(*one);
+    } else {
+      self.ended_ = true;
+    }
     return 0;
   }
 
@@ -68,8 +62,10 @@ calls::calls(link l, const plan& p)
     : authority_("127.0.0.1:" + std::to_string(p.port)),
       path_(p.path()),
       scheme_(p.tls() ? "https" : "http"),
+      grpc_(p.grpc),
       buffer_(shared_buffer()),
-      engine_(std::move(l), make_session()) {}
+      engine_(std::move(l), make_session()),
+      blocking_(!p.epoll) {}
 
 session_ptr calls::make_session() {
   const auto list = make_callbacks();
@@ -90,12 +86,14 @@ session_ptr calls::make_session() {
 call& calls::open() {
   auto made = std::make_unique<call>();
   auto& one = *made;
-  const std::array head = {field(":method", "POST"), field(":scheme", scheme_), field(":path", path_),
-                           field(":authority", authority_)};
+  const std::array head = {field(":method", "POST"),         field(":scheme", scheme_),
+                           field(":path", path_),            field(":authority", authority_),
+                           field("te", "trailers"),          field("content-type", "application/grpc")};
+  const std::size_t fields = grpc_ ? head.size() : head.size() - 2;
   nghttp2_data_provider body{};
   body.source.ptr = &one;
   body.read_callback = callbacks::read_body;
-  one.id = nghttp2_submit_request(engine_.session(), nullptr, head.data(), head.size(), &body, &one);
+  one.id = nghttp2_submit_request(engine_.session(), nullptr, head.data(), fields, &body, &one);
   if (one.id < 0) throw std::runtime_error(nghttp2_strerror(one.id));
   all_.emplace(one.id, std::move(made));
   return one;
@@ -111,11 +109,15 @@ void calls::send(call& one, std::string_view bytes, bool fin) {
 
 void calls::turn() {
   using outcome = engine::outcome;
-  // A non-blocking socket is read between writes, so that both directions move.
-  const auto wrote = blocking_ ? engine_.flush() : engine_.flush_some();
-  const auto got = engine_.read(buffer_);
-  if (got == outcome::end) throw std::runtime_error("the server ended the connection");
-  if (got == outcome::nothing && wrote != outcome::done) engine_.transport().wait(engine_.blocked());
+  if (blocking_) {
+    engine_.flush();
+  } else {
+    // Read between writes, so that both directions move.
+    const bool more = engine_.flush_some() == outcome::done && !engine_.dry();
+    if (!more && !engine_.transport().pending()) engine_.transport().wait(engine_.blocked());
+  }
+  if (engine_.read(buffer_) == outcome::end) throw std::runtime_error("the server ended the connection");
+  if (ended_) throw std::runtime_error("the server ended the stream");
 }
 
 }  // namespace bench

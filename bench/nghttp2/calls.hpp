@@ -34,7 +34,7 @@ class calls {
   void send(call& one, std::string_view bytes, bool fin = false);
   /// Writes, and reads: blocks in one of them.
   void turn();
-  /// For bulk, where both directions move at the same time.
+  /// Off: `turn` blocks in epoll_wait. For bulk, where both directions move at the same time, and whoever wants it.
   void set_blocking(bool on) {
     blocking_ = on;
     engine_.transport().set_blocking(on);
@@ -52,9 +52,11 @@ class calls {
   std::string authority_;
   std::string path_;
   std::string scheme_;
+  bool grpc_;
   read_buffer& buffer_;
   engine engine_;
-  bool blocking_ = true;
+  bool blocking_;
+  bool ended_ = false;  // a stream, which nobody expected
   std::unordered_map<std::int32_t, std::unique_ptr<call>> all_;
 };
 

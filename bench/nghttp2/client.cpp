@@ -1,4 +1,4 @@
-// nghttp2 driven directly by a blocking socket: the least that an HTTP/2 client can cost.
+// nghttp2 driven directly, by a blocking socket or by epoll: the least that an HTTP/2 client can cost.
 #include "calls.hpp"
 
 #include "common/meter.hpp"
@@ -11,8 +11,10 @@ namespace {
 
 class nghttp2_client {
  public:
-  explicit nghttp2_client(const plan& p) : plan_(p) {
-    if (p.tls()) context_ = client_context(p.ca, "\x02h2");
+  explicit nghttp2_client(const plan& p) : plan_(p), out_(p.message()) {
+    if (!p.tls()) return;
+    context_ = client_context(p.ca, "\x02h2");
+    if (p.workload == workload::reconnect) resume_sessions(context_.get(), last_);
   }
 
   void run() {
@@ -28,6 +30,7 @@ class nghttp2_client {
       case workload::open:
         return open();
       case workload::connect:
+      case workload::reconnect:
         return connect();
       case workload::idle:
         return idle();
@@ -37,31 +40,34 @@ class nghttp2_client {
   }
 
  private:
-  calls dial() { return calls(link::dial(plan_.port, context_.get()), plan_); }
+  calls dial() { return calls(dial_link(), plan_); }
+  link dial_link() {
+    auto l = link::dial(plan_.port, context_.get());
+    if (plan_.epoll) l.set_blocking(false);
+    return l;
+  }
 
   void ping_pong() {
-    const std::string out(plan_.size, 'x');
     auto c = dial();
     meter m(plan_);
     c.on_data = [&](call& one) {
-      if (one.received < plan_.size) return;
-      one.received -= plan_.size;
-      if (m.add(plan_.size)) c.send(one, out);
+      if (one.received < out_.size()) return;
+      one.received -= out_.size();
+      if (m.add(plan_.size)) c.send(one, out_);
     };
-    for (std::size_t i = 0; i < plan_.streams; ++i) c.send(c.open(), out);
+    for (std::size_t i = 0; i < plan_.streams; ++i) c.send(c.open(), out_);
     while (!m.over()) c.turn();
     m.report();
   }
 
   void up() {
-    const std::string out(chunk, 'x');
     auto c = dial();
     c.set_blocking(false);
     meter m(plan_);
     c.on_sent = [&](call& one) {
-      if (m.add(chunk)) c.send(one, out);
+      if (m.add(chunk)) c.send(one, out_);
     };
-    c.send(c.open(), out);
+    c.send(c.open(), out_);
     while (!m.over()) c.turn();
     m.report();
   }
@@ -70,7 +76,7 @@ class nghttp2_client {
     auto c = dial();
     meter m(plan_);
     c.on_data = [&](call& one) {
-      for (; one.received >= chunk; one.received -= chunk) m.add(chunk);
+      for (; one.received >= out_.size(); one.received -= out_.size()) m.add(chunk);
     };
     c.open();
     while (!m.over()) c.turn();
@@ -78,38 +84,35 @@ class nghttp2_client {
   }
 
   void echo() {
-    const std::string out(chunk, 'x');
     auto c = dial();
     c.set_blocking(false);
     meter m(plan_);
-    c.on_sent = [&](call& one) { c.send(one, out); };
+    c.on_sent = [&](call& one) { c.send(one, out_); };
     c.on_data = [&](call& one) {
-      for (; one.received >= chunk; one.received -= chunk) m.add(chunk);
+      for (; one.received >= out_.size(); one.received -= out_.size()) m.add(chunk);
     };
-    c.send(c.open(), out);
+    c.send(c.open(), out_);
     while (!m.over()) c.turn();
     m.report();
   }
 
   void open() {
-    const std::string out(plan_.size, 'x');
     auto c = dial();
     meter m(plan_);
     c.on_close = [&](call& one) {
-      if (one.received != plan_.size) throw std::runtime_error("the server sent back something else");
-      if (m.add(plan_.size)) c.send(c.open(), out, true);
+      if (one.received != out_.size()) throw std::runtime_error("the server sent back something else");
+      if (m.add(plan_.size)) c.send(c.open(), out_, true);
     };
-    for (std::size_t i = 0; i < plan_.streams; ++i) c.send(c.open(), out, true);
+    for (std::size_t i = 0; i < plan_.streams; ++i) c.send(c.open(), out_, true);
     while (!m.over()) c.turn();
     m.report();
   }
 
   // A stream that has sent a message and got it back.
   void exchange(calls& c) {
-    const std::string out(plan_.size, 'x');
     auto& one = c.open();
-    c.send(one, out);
-    while (one.received < plan_.size) c.turn();
+    c.send(one, out_);
+    while (one.received < out_.size()) c.turn();
   }
 
   void connect() {
@@ -140,13 +143,15 @@ class nghttp2_client {
     const memory_meter m(plan_);
     std::vector<std::unique_ptr<calls>> all;
     for (std::size_t i = 0; i < plan_.streams; ++i) {
-      all.push_back(std::make_unique<calls>(link::dial(plan_.port, context_.get()), plan_));
+      all.push_back(std::make_unique<calls>(dial_link(), plan_));
       exchange(*all.back());
     }
     m.report();
   }
 
   const plan& plan_;
+  std::string out_;
+  tls_session last_;
   tls_context context_;
 };
 
@@ -156,6 +161,6 @@ class nghttp2_client {
 int main(int argc, char** argv) {
   return bench::run([&] {
     const auto plan = bench::parse(argc, argv);
-    bench::nghttp2_client(plan).run();
+    bench::on_threads(plan.threads, [&] { bench::nghttp2_client(plan).run(); });
   });
 }

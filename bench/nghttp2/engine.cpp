@@ -4,6 +4,11 @@
 
 namespace bench {
 
+read_buffer& shared_buffer() {
+  thread_local read_buffer buffer{};
+  return buffer;
+}
+
 callbacks_ptr make_callbacks() {
   nghttp2_session_callbacks* raw = nullptr;
   if (nghttp2_session_callbacks_new(&raw) != 0) throw std::bad_alloc();
@@ -40,7 +45,10 @@ void engine::pull() {
 }
 
 engine::outcome engine::flush_some() {
+  // What was pulled before may not be all: since then something was read.
+  dry_ = !blocked();
   if (!blocked()) pull();
+  dry_ = dry_ && out_.size() < chunk;
   if (!blocked()) return outcome::nothing;
   while (blocked()) {
     const auto n = link_.write(std::string_view(out_).substr(written_));

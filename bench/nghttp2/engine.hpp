@@ -27,6 +27,9 @@ using option_ptr = std::unique_ptr<nghttp2_option, nghttp2_deleter>;
 using session_ptr = std::unique_ptr<nghttp2_session, nghttp2_deleter>;
 using read_buffer = std::array<char, chunk>;
 
+/// One for all connections of a thread: what was read is used up before the next read.
+[[nodiscard]] read_buffer& shared_buffer();
+
 [[nodiscard]] callbacks_ptr make_callbacks();
 /// A header field whose name and value are literals, or outlive the call.
 [[nodiscard]] nghttp2_nv field(std::string_view name, std::string_view value);
@@ -47,6 +50,8 @@ class engine {
 
   [[nodiscard]] nghttp2_session* session() const noexcept { return session_.get(); }
   [[nodiscard]] bool blocked() const noexcept { return written_ < out_.size(); }
+  /// The last `flush_some` wrote all there was.
+  [[nodiscard]] bool dry() const noexcept { return dry_; }
   [[nodiscard]] link& transport() noexcept { return link_; }
   [[nodiscard]] const link& transport() const noexcept { return link_; }
 
@@ -57,6 +62,7 @@ class engine {
   session_ptr session_;
   std::string out_;
   std::size_t written_ = 0;
+  bool dry_ = false;
 };
 
 }  // namespace bench

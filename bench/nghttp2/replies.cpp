@@ -34,7 +34,7 @@ int on_header(nghttp2_session* s, const nghttp2_frame* frame, const std::uint8_t
 
 std::size_t take_echo(reply& r, std::uint8_t* to, std::size_t size) {
   const auto n = std::min(size, r.waiting.size() - r.taken);
-  std::memcpy(to, r.waiting.data() + r.taken, n);
+  std::copy_n(r.waiting.data() + r.taken, n, to);
   r.taken += n;
   // What was taken is moved over when it is the greater part, which costs each byte one move at most.
   if (r.taken * 2 >= r.waiting.size()) {

@@ -9,8 +9,7 @@ namespace {
 
 class nghttp2_server_session : public session {
  public:
-  nghttp2_server_session(link l, read_buffer& shared)
-      : engine_(std::move(l), make_server_session(replies_)), buffer_(shared) {}
+  explicit nghttp2_server_session(link l) : engine_(std::move(l), make_server_session(replies_)) {}
 
   bool ready() override {
     using outcome = engine::outcome;
@@ -29,7 +28,7 @@ class nghttp2_server_session : public session {
  private:
   replies replies_;
   engine engine_;
-  read_buffer& buffer_;
+  read_buffer& buffer_ = shared_buffer();
 };
 
 }  // namespace
@@ -37,8 +36,7 @@ class nghttp2_server_session : public session {
 
 int main(int argc, char** argv) {
   return bench::run([&] {
-    bench::read_buffer shared{};
     bench::serve(bench::parse_server(argc, argv),
-                 [&](bench::link l) { return std::make_unique<bench::nghttp2_server_session>(std::move(l), shared); });
+                 [](bench::link l) { return std::make_unique<bench::nghttp2_server_session>(std::move(l)); });
   });
 }

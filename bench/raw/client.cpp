@@ -13,7 +13,9 @@ namespace {
 class raw_client {
  public:
   explicit raw_client(const plan& p) : plan_(p) {
-    if (p.tls()) context_ = client_context(p.ca, {});
+    if (!p.tls()) return;
+    context_ = client_context(p.ca, {});
+    if (p.workload == workload::reconnect) resume_sessions(context_.get(), last_);
   }
 
   void run() {
@@ -27,6 +29,7 @@ class raw_client {
       case workload::echo:
         return echo();
       case workload::connect:
+      case workload::reconnect:
         return connect();
       case workload::idle_connections:
         return idle_connections();
@@ -38,6 +41,7 @@ class raw_client {
  private:
   link dial(std::string_view mode) {
     auto l = link::dial(plan_.port, context_.get());
+    if (plan_.epoll) l.set_blocking(false);
     l.write_all(mode);
     return l;
   }
@@ -119,6 +123,7 @@ class raw_client {
   }
 
   const plan& plan_;
+  tls_session last_;
   tls_context context_;
 };
 
@@ -128,6 +133,6 @@ class raw_client {
 int main(int argc, char** argv) {
   return bench::run([&] {
     const auto plan = bench::parse(argc, argv);
-    bench::raw_client(plan).run();
+    bench::on_threads(plan.threads, [&] { bench::raw_client(plan).run(); });
   });
 }

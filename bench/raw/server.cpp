@@ -11,12 +11,16 @@
 namespace bench {
 namespace {
 
-// One buffer for all connections; what a connection could not write it keeps.
+// One buffer for all connections of a thread; what a connection could not write it keeps.
 using buffer = std::array<char, chunk>;
+buffer& shared_buffer() {
+  thread_local buffer shared{};
+  return shared;
+}
 
 class raw_session : public session {
  public:
-  raw_session(link l, buffer& shared) : link_(std::move(l)), buffer_(shared) {}
+  explicit raw_session(link l) : link_(std::move(l)) {}
 
   bool ready() override {
     if (!write_rest()) return true;
@@ -56,7 +60,7 @@ class raw_session : public session {
   }
 
   link link_;
-  buffer& buffer_;
+  buffer& buffer_ = shared_buffer();
   char mode_ = 0;
   std::string rest_;
 };
@@ -66,8 +70,7 @@ class raw_session : public session {
 
 int main(int argc, char** argv) {
   return bench::run([&] {
-    bench::buffer shared{};
     bench::serve(bench::parse_server(argc, argv),
-                 [&](bench::link l) { return std::make_unique<bench::raw_session>(std::move(l), shared); });
+                 [](bench::link l) { return std::make_unique<bench::raw_session>(std::move(l)); });
   });
 }

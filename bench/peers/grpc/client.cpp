@@ -8,6 +8,6 @@ int main(int argc, char** argv) {
     const auto plan = bench::parse(argc, argv);
     const bool many = plan.workload == bench::workload::open || plan.streams > 1;
     const bool idle = plan.workload == bench::workload::idle || plan.workload == bench::workload::idle_connections;
-    return many && !idle ? bench::run_queue(plan) : bench::run_sync(plan);
+    bench::on_threads(plan.threads, [&] { many && !idle ? bench::run_queue(plan) : bench::run_sync(plan); });
   });
 }

@@ -106,7 +106,7 @@ void idle_connections(const plan& p) {
 void run_sync(const plan& p) {
   if (p.workload == workload::idle) return idle(p);
   if (p.workload == workload::idle_connections) return idle_connections(p);
-  if (p.workload == workload::connect) {
+  if (p.workload == workload::connect || p.workload == workload::reconnect) {
     meter m(p);
     connect(p, m);
     return m.report();

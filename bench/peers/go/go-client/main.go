@@ -144,7 +144,7 @@ func main() {
 		c.idle()
 	case "idle-connections":
 		idleConnections(plan)
-	case "connect":
+	case "connect", "reconnect":
 		connect(plan, peer.NewMeter(plan))
 	case "up":
 		c.send(c.open(), peer.NewMeter(plan))
@@ -155,20 +155,23 @@ func main() {
 		go c.send(s, nil)
 		c.receive(s, peer.NewMeter(plan))
 	default:
-		c.exchange()
-		many(c, plan)
+		many(plan)
 	}
 }
 
-func many(c *client, plan *peer.Plan) {
+func many(plan *peer.Plan) {
 	m := peer.NewMeter(plan)
 	var all sync.WaitGroup
-	for range plan.Streams {
-		all.Add(1)
-		if plan.Workload == "open" {
-			go c.openAndClose(m)
-		} else {
-			go c.pingPong(m)
+	for range plan.Threads {
+		c := newClient(plan)
+		c.exchange()
+		for range plan.Streams {
+			all.Add(1)
+			if plan.Workload == "open" {
+				go c.openAndClose(m)
+			} else {
+				go c.pingPong(m)
+			}
 		}
 	}
 	all.Wait()

@@ -14,16 +14,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// raw is a codec that leaves messages as they are.
-type raw struct{}
-
-func (raw) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
-func (raw) Unmarshal(bytes []byte, v any) error {
-	*v.(*[]byte) = bytes
-	return nil
-}
-func (raw) Name() string { return "raw" }
-
 type client struct {
 	plan       *peer.Plan
 	connection *grpc.ClientConn
@@ -37,7 +27,7 @@ func newClient(p *peer.Plan) *client {
 	}
 	connection, err := grpc.NewClient("passthrough:///"+p.Address(), grpc.WithTransportCredentials(trust),
 		grpc.WithInitialWindowSize(peer.Window), grpc.WithInitialConnWindowSize(peer.Window),
-		grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{})))
+		grpc.WithDefaultCallOptions(grpc.ForceCodec(peer.Raw{})))
 	peer.Check(err)
 	return &client{p, connection, make([]byte, p.Size)}
 }
@@ -138,7 +128,7 @@ func main() {
 		c.idle()
 	case "idle-connections":
 		idleConnections(plan)
-	case "connect":
+	case "connect", "reconnect":
 		connect(plan, peer.NewMeter(plan))
 	case "up":
 		c.send(c.open(), peer.NewMeter(plan))
@@ -149,20 +139,23 @@ func main() {
 		go c.send(s, nil)
 		c.receive(s, peer.NewMeter(plan))
 	default:
-		c.exchange()
-		many(c, plan)
+		many(plan)
 	}
 }
 
-func many(c *client, plan *peer.Plan) {
+func many(plan *peer.Plan) {
 	m := peer.NewMeter(plan)
 	var all sync.WaitGroup
-	for range plan.Streams {
-		all.Add(1)
-		if plan.Workload == "open" {
-			go c.openAndClose(m)
-		} else {
-			go c.pingPong(m)
+	for range plan.Threads {
+		c := newClient(plan)
+		c.exchange()
+		for range plan.Streams {
+			all.Add(1)
+			if plan.Workload == "open" {
+				go c.openAndClose(m)
+			} else {
+				go c.pingPong(m)
+			}
 		}
 	}
 	all.Wait()

@@ -15,6 +15,7 @@ type Meter struct {
 	messages int
 	bytes    int
 	warm     time.Time
+	streams  int
 	length   time.Duration
 	began    *point
 }
@@ -28,7 +29,7 @@ type point struct {
 // NewMeter starts the warm-up.
 func NewMeter(p *Plan) *Meter {
 	length := time.Duration(p.Seconds * float64(time.Second))
-	return &Meter{warm: time.Now().Add(length * 15 / 100), length: length}
+	return &Meter{warm: time.Now().Add(length * 15 / 100), streams: p.Streams * p.Threads, length: length}
 }
 
 // Add counts a message. When time is over it reports, and ends the program.
@@ -44,7 +45,7 @@ func (m *Meter) Add(bytes int) {
 
 func (m *Meter) look() {
 	now := time.Now()
-	if now.Before(m.warm) {
+	if now.Before(m.warm) || m.messages < m.streams {
 		return
 	}
 	cpu, rss := usage()

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 )
 
@@ -24,6 +25,7 @@ type Plan struct {
 	Size      int
 	Streams   int
 	Seconds   float64
+	Threads   int
 	Cert, Key string
 }
 
@@ -42,6 +44,7 @@ func Parse() *Plan {
 	options.Float64Var(&plan.Seconds, "seconds", 1, "")
 	options.StringVar(&plan.Cert, "cert", "", "")
 	options.StringVar(&plan.Key, "key", "", "")
+	options.IntVar(&plan.Threads, "threads", 1, "")
 	options.Int("server-pid", 0, "")
 	Check(options.Parse(arguments))
 	switch plan.Workload {
@@ -49,6 +52,7 @@ func Parse() *Plan {
 		plan.Size = Chunk
 	}
 	raiseFileLimit()
+	runtime.GOMAXPROCS(plan.Threads)
 	return plan
 }
 
@@ -66,6 +70,9 @@ func (p *Plan) Path() string {
 // Address is where the server listens.
 func (p *Plan) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.Port) }
 
+// For all connections of the program.
+var sessions = tls.NewLRUClientSessionCache(1)
+
 // TLS trusts the plan's authority; nil without one.
 func (p *Plan) TLS() *tls.Config {
 	if p.CA == "" {
@@ -75,7 +82,11 @@ func (p *Plan) TLS() *tls.Config {
 	Check(err)
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	return &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}}
+	config := &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}}
+	if p.Workload == "reconnect" {
+		config.ClientSessionCache = sessions
+	}
+	return config
 }
 
 // Check ends the program on an error.

@@ -1,5 +1,6 @@
 //! Counts messages for a while, after a warm-up, and prints one line of JSON (bench/common/meter.hpp).
 
+use crate::plan::Plan;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy)]
@@ -14,6 +15,7 @@ pub struct Meter {
     messages: u64,
     bytes: u64,
     warm: Instant,
+    streams: u64,
     length: Duration,
     began: Option<Point>,
     over: bool,
@@ -40,12 +42,13 @@ pub fn resident_kb() -> f64 {
 }
 
 impl Meter {
-    pub fn new(seconds: f64) -> Meter {
+    pub fn new(plan: &Plan) -> Meter {
         Meter {
             messages: 0,
             bytes: 0,
-            warm: Instant::now() + Duration::from_secs_f64(0.15 * seconds),
-            length: Duration::from_secs_f64(seconds),
+            warm: Instant::now() + Duration::from_secs_f64(0.15 * plan.seconds),
+            streams: plan.streams as u64,
+            length: Duration::from_secs_f64(plan.seconds),
             began: None,
             over: false,
         }
@@ -60,7 +63,7 @@ impl Meter {
 
     fn look(&mut self) -> bool {
         let now = Instant::now();
-        if self.over || now < self.warm {
+        if self.over || now < self.warm || self.messages < self.streams {
             return !self.over;
         }
         let here = Point { messages: self.messages, bytes: self.bytes, when: now, cpu: cpu_seconds() };

@@ -10,13 +10,14 @@ pub struct Plan {
     pub size: usize,
     pub streams: usize,
     pub seconds: f64,
+    pub threads: usize,
     pub cert: Option<String>,
     pub key: Option<String>,
 }
 
 impl Plan {
     pub fn parse() -> Result<Plan, Error> {
-        let mut plan = Plan { size: 16, streams: 1, seconds: 1.0, ..Plan::default() };
+        let mut plan = Plan { size: 16, streams: 1, seconds: 1.0, threads: 1, ..Plan::default() };
         let mut arguments = std::env::args().skip(1).peekable();
         if let Some(word) = arguments.next_if(|a| !a.starts_with("--")) {
             plan.workload = word;
@@ -28,6 +29,7 @@ impl Plan {
                 "--ca" => plan.ca = Some(value),
                 "--size" => plan.size = value.parse()?,
                 "--streams" => plan.streams = value.parse()?,
+                "--threads" => plan.threads = value.parse()?,
                 "--seconds" => plan.seconds = value.parse()?,
                 "--cert" => plan.cert = Some(value),
                 "--key" => plan.key = Some(value),

@@ -12,14 +12,16 @@ fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, Error> {
     rustls_pemfile::private_key(&mut BufReader::new(File::open(path)?))?.ok_or_else(|| "no key".into())
 }
 
-pub fn connector(ca: &str) -> Result<tokio_rustls::TlsConnector, Error> {
+pub fn connector(ca: &str, resume: bool) -> Result<tokio_rustls::TlsConnector, Error> {
     let mut roots = rustls::RootCertStore::empty();
     for one in certificates(ca)? {
         roots.add(one)?;
     }
     let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    config.resumption = rustls::client::Resumption::disabled();
+    if !resume {
+        config.resumption = rustls::client::Resumption::disabled();
+    }
     Ok(Arc::new(config).into())
 }
 

@@ -4,7 +4,12 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use peer::{meter, meter::Meter, plan::Plan, tls, Error, Transport, WINDOW};
-use std::{cell::RefCell, future::poll_fn, rc::Rc};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    rc::Rc,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 use tokio::task::spawn_local;
 
 type Shared<T> = Rc<RefCell<T>>;
@@ -18,7 +23,7 @@ struct Client {
 
 impl Client {
     fn new(plan: Plan) -> Result<Client, Error> {
-        let connector = plan.ca.as_deref().map(tls::connector).transpose()?;
+        let connector = plan.ca.as_deref().map(|ca| tls::connector(ca, plan.workload == "reconnect")).transpose()?;
         Ok(Client { url: plan.url(), out: Bytes::from(vec![b'x'; plan.size]), connector, plan })
     }
 
@@ -61,7 +66,7 @@ impl Client {
             sender.send_data(self.out.clone(), false)?;
             self.get_back(&mut body).await?;
             if !meter.borrow_mut().add(self.plan.size) {
-                std::process::exit(0);
+                finish(&self.plan);
             }
         }
     }
@@ -73,7 +78,7 @@ impl Client {
                 while meter.borrow_mut().add(self.plan.size) {
                     send_with_capacity(&mut sender, &self.out).await?;
                 }
-                std::process::exit(0);
+                finish(&self.plan);
             }
             "echo" => {
                 let own = self.clone();
@@ -88,7 +93,7 @@ impl Client {
             while back >= self.plan.size {
                 back -= self.plan.size;
                 if !meter.borrow_mut().add(self.plan.size) {
-                    std::process::exit(0);
+                    finish(&self.plan);
                 }
             }
         }
@@ -106,7 +111,7 @@ impl Client {
         loop {
             self.exchange(&requests).await?;
             if !meter.borrow_mut().add(self.plan.size) {
-                std::process::exit(0);
+                finish(&self.plan);
             }
         }
     }
@@ -174,16 +179,16 @@ async fn send_with_capacity(sender: &mut SendStream<Bytes>, bytes: &Bytes) -> Re
     Ok(())
 }
 
-async fn run() -> Result<(), Error> {
-    let client = Rc::new(Client::new(Plan::parse()?)?);
+async fn run(plan: Plan) -> Result<(), Error> {
+    let client = Rc::new(Client::new(plan)?);
     match client.plan.workload.as_str() {
         "idle" => return client.idle().await,
         "idle-connections" => return client.idle_connections().await,
-        "connect" => return client.connect(Rc::new(RefCell::new(Meter::new(client.plan.seconds)))).await,
+        "connect" | "reconnect" => return client.connect(Rc::new(RefCell::new(Meter::new(&client.plan)))).await,
         _ => {}
     }
     let requests = client.dial().await?;
-    let meter = Rc::new(RefCell::new(Meter::new(client.plan.seconds)));
+    let meter = Rc::new(RefCell::new(Meter::new(&client.plan)));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..client.plan.streams {
         let (c, r, m) = (client.clone(), requests.clone(), meter.clone());
@@ -196,8 +201,28 @@ async fn run() -> Result<(), Error> {
     tasks.join_next().await.ok_or("nothing to do")??
 }
 
+/// This thread has measured: the last one ends the program.
+fn finish(plan: &Plan) -> ! {
+    static OVER: AtomicUsize = AtomicUsize::new(0);
+    if OVER.fetch_add(1, Ordering::Relaxed) + 1 == plan.threads {
+        std::process::exit(0);
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+fn run_on_thread(plan: Plan) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, run(plan))
+}
+
 fn main() -> Result<(), Error> {
     peer::raise_file_limit();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, run())
+    let plan = Plan::parse()?;
+    for _ in 1..plan.threads {
+        let own = plan.clone();
+        std::thread::spawn(move || run_on_thread(own));
+    }
+    run_on_thread(plan)
 }

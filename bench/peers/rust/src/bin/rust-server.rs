@@ -1,10 +1,13 @@
-//! h2 as a server, on one thread.
+//! h2 as a server, on one thread or on several that take turns in getting a connection.
 
 use bytes::Bytes;
 use h2::{server::SendResponse, RecvStream, SendStream};
 use peer::{plan::Plan, tls, Error, Transport, CHUNK, WINDOW};
 use std::future::poll_fn;
-use tokio::{net::TcpListener, task::spawn_local};
+use tokio::{
+    sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
+    task::spawn_local,
+};
 
 async fn send(sender: &mut SendStream<Bytes>, mut rest: Bytes) -> Result<(), Error> {
     while !rest.is_empty() {
@@ -54,16 +57,10 @@ async fn serve<T: Transport>(transport: T) -> Result<(), Error> {
     Ok(())
 }
 
-async fn run() -> Result<(), Error> {
-    let plan = Plan::parse()?;
-    let acceptor = match (&plan.cert, &plan.key) {
-        (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
-        _ => None,
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?.port());
-    loop {
-        let (socket, _) = listener.accept().await?;
+/// The connections of one thread.
+async fn work(acceptor: Option<tokio_rustls::TlsAcceptor>, mut given: UnboundedReceiver<std::net::TcpStream>) -> Result<(), Error> {
+    while let Some(socket) = given.recv().await {
+        let socket = tokio::net::TcpStream::from_std(socket)?;
         socket.set_nodelay(true)?;
         let acceptor = acceptor.clone();
         spawn_local(async move {
@@ -73,15 +70,36 @@ async fn run() -> Result<(), Error> {
             }
         });
     }
+    Ok(())
+}
+
+fn worker(acceptor: Option<tokio_rustls::TlsAcceptor>) -> UnboundedSender<std::net::TcpStream> {
+    let (give, given) = unbounded_channel();
+    std::thread::spawn(move || -> Result<(), Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        tokio::task::LocalSet::new().block_on(&runtime, work(acceptor, given))
+    });
+    give
 }
 
 fn main() -> Result<(), Error> {
     peer::raise_file_limit();
-    // Before the runtime, so that its thread is the one that is measured.
+    let plan = Plan::parse()?;
+    let acceptor = match (&plan.cert, &plan.key) {
+        (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
+        _ => None,
+    };
     std::thread::spawn(|| {
         let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0; 1]);
         std::process::exit(0);
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, run())
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?.port());
+    let workers: Vec<_> = (0..plan.threads).map(|_| worker(acceptor.clone())).collect();
+    for turn in 0.. {
+        let (socket, _) = listener.accept()?;
+        socket.set_nonblocking(true)?;
+        workers[turn % workers.len()].send(socket)?;
+    }
+    Ok(())
 }
