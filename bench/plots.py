@@ -25,7 +25,6 @@ AXES = {
     "rate": ("rate", "a second", "log"),
     "cpu": ("cpu", "µs of CPU a message", "log"),
     "growth": ("rate", "messages a second", "log"),
-    "memory": ("kb", "kB", "log"),
 }
 
 
@@ -37,7 +36,7 @@ def draw(table, rows, file):
         points = [(rows[row]["cells"][c.title].get(value), i) for i, c in enumerate(cells) if c.title in rows[row]["cells"]]
         points = [p for p in points if p[0] is not None]
         colour, marker = STYLES[row]
-        axes.plot([x for x, _ in points], [y for _, y in points], marker, color=colour, markersize=6, alpha=0.8,
+        axes.plot([x for x, _ in points], [y for _, y in points], marker, color=colour, markersize=6,
                   label=cases.title_of(row, table))
     axes.set_xscale(scale)
     if scale == "linear":
@@ -52,9 +51,16 @@ def draw(table, rows, file):
     axes.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(file, bbox_inches="tight", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     plt.close(figure)
-    # A path a line, and a tenth of a point is enough.
-    text = re.sub(r"(?<=\d) ?\n(?=[MLCz\"])", " ", file.read_text())
-    file.write_text(re.sub(r"(\d\.\d)\d+", r"\1", text))
+    file.write_text(smaller(file.read_text()))
+
+
+def smaller(svg):
+    """A group a line, the style of a marker where it is defined, and a tenth of a point is enough."""
+    svg = re.sub(r"(?<=[\dz]) ?\n(?=[MLCz\"])", " ", svg)
+    svg = re.sub(r"\s*<!-- [^>]* -->|\s*\n *(?=<(use|/|text|tspan|path|defs))", "", svg)
+    svg = re.sub(r'(<path id="m[^>]*style=")stroke: (#\w+)', r"\1fill: \2; stroke: \2", svg)
+    svg = re.sub(r'(<use [^>]*?) style="[^"]*"', r"\1", svg)
+    return re.sub(r"(\d\.\d)\d+", r"\1", svg)
 
 
 def main():
@@ -63,7 +69,7 @@ def main():
     matplotlib.rcParams.update({"svg.hashsalt": "duplex", "svg.fonttype": "none", "font.size": 9})
     measured = json.load(sys.stdin)["tables"]
     for table in cases.TABLES:
-        if table.name in measured:
+        if table.name in measured and table.shows in AXES and len(table.cells) > 2:
             draw(table, measured[table.name], pathlib.Path(sys.argv[1]) / f"{table.name}.svg")
             print(table.name)
 

@@ -51,7 +51,7 @@ bool meter::look() {
   if (warming_up_) {
     warming_up_ = false;
     began_ = here();
-  } else if (now >= began_.when + length_) {
+  } else if (now >= began_.when + length_ && messages_ >= began_.messages + streams_) {
     over_ = true;
     ended_ = here();
   }

@@ -1,5 +1,6 @@
 #pragma once
-// Counts messages for a while, after a warm-up in which every stream could have one, and prints one line of JSON.
+// Counts messages for a while, after a warm-up, and prints one line of JSON. Both last until every stream could have
+// one.
 
 #include "plan.hpp"
 

@@ -8,11 +8,9 @@ namespace {
 
 workload workload_of(const std::string& name) {
   static const std::map<std::string, workload> all = {
-      {"pingpong", workload::ping_pong}, {"up", workload::up},
-      {"down", workload::down},          {"echo", workload::echo},
-      {"open", workload::open},          {"connect", workload::connect},
-      {"reconnect", workload::reconnect}, {"idle", workload::idle},
-      {"idle-connections", workload::idle_connections},
+      {"pingpong", workload::ping_pong},  {"up", workload::up},     {"down", workload::down},
+      {"echo", workload::echo},           {"open", workload::open}, {"connect", workload::connect},
+      {"reconnect", workload::reconnect}, {"idle", workload::idle}, {"idle-connections", workload::idle_connections},
   };
   const auto found = all.find(name);
   if (found == all.end()) throw std::runtime_error("no such workload: " + name);

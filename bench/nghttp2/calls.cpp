@@ -86,9 +86,9 @@ session_ptr calls::make_session() {
 call& calls::open() {
   auto made = std::make_unique<call>();
   auto& one = *made;
-  const std::array head = {field(":method", "POST"),         field(":scheme", scheme_),
-                           field(":path", path_),            field(":authority", authority_),
-                           field("te", "trailers"),          field("content-type", "application/grpc")};
+  const std::array head = {field(":method", "POST"), field(":scheme", scheme_),
+                           field(":path", path_),    field(":authority", authority_),
+                           field("te", "trailers"),  field("content-type", "application/grpc")};
   const std::size_t fields = grpc_ ? head.size() : head.size() - 2;
   nghttp2_data_provider body{};
   body.source.ptr = &one;

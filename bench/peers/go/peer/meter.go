@@ -52,7 +52,7 @@ func (m *Meter) look() {
 	here := point{m.messages, m.bytes, now, cpu}
 	if m.began == nil {
 		m.began = &here
-	} else if now.Sub(m.began.when) >= m.length {
+	} else if now.Sub(m.began.when) >= m.length && m.messages >= m.began.messages+m.streams {
 		fmt.Printf("{\"messages\":%d,\"bytes\":%d,\"seconds\":%.6f,\"cpu\":%.6f,\"rss_kb\":%d}\n",
 			here.messages-m.began.messages, here.bytes-m.began.bytes, now.Sub(m.began.when).Seconds(),
 			here.cpu-m.began.cpu, rss)

@@ -69,7 +69,7 @@ impl Meter {
         let here = Point { messages: self.messages, bytes: self.bytes, when: now, cpu: cpu_seconds() };
         match self.began {
             None => self.began = Some(here),
-            Some(began) if now >= began.when + self.length => {
+            Some(began) if now >= began.when + self.length && self.messages >= began.messages + self.streams => {
                 self.over = true;
                 println!(
                     r#"{{"messages":{},"bytes":{},"seconds":{:.6},"cpu":{:.6},"rss_kb":{}}}"#,
