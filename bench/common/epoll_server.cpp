@@ -163,6 +163,7 @@ void serve(const server_plan& plan, const accepter& accept) {
   std::cout << port << std::endl;
 
   std::vector<std::jthread> threads;
+  threads.reserve(workers.size());
   for (auto& w : workers) threads.emplace_back([&w] { w.run(); });
   poller sockets;
   sockets.watch(listener.get(), EPOLLIN);

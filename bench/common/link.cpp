@@ -127,6 +127,15 @@ void link::set_blocking(bool on) {
   if (!on) watch(epoll_.get(), EPOLL_CTL_ADD, fd(), false);
 }
 
+bool link::established() {
+  if (!ssl_ || SSL_is_init_finished(ssl_.get())) return true;
+  ERR_clear_error();
+  const int done = SSL_do_handshake(ssl_.get());
+  if (done == 1) return true;
+  if (SSL_get_error(ssl_.get(), done) != SSL_ERROR_WANT_READ) fail_tls("TLS handshake");
+  return false;
+}
+
 std::optional<std::size_t> link::read(char* to, std::size_t size) {
   if (!ssl_) {
     const auto n = ::recv(fd(), to, size, 0);

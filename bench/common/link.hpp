@@ -58,6 +58,8 @@ class link {
 
   /// For a socket that does not block `wait` is an epoll_wait, and so is what `read_all` and `write_all` do.
   void set_blocking(bool on);
+  /// Whether the TLS handshake is over. If not it goes on as far as it can, and waits to read.
+  bool established();
   /// Bytes read; 0 at the end; nothing if it would block.
   std::optional<std::size_t> read(char* to, std::size_t size);
   /// Bytes written, 0 if it would block.

@@ -126,7 +126,7 @@ class callback_client {
   }
 
   // One message each way, to the end of the stream.
-  void exchange_once(next then) {
+  void exchange_once(const next& then) {
     connection_.async_open_stream(request_of(plan_), options_of(plan_), [this, then](error_code ec, stream s) {
       check(ec);
       exchange_on(std::move(s), then);

@@ -13,6 +13,8 @@ class nghttp2_server_session : public session {
 
   bool ready() override {
     using outcome = engine::outcome;
+    // Before, a write would wait to read.
+    if (!engine_.transport().established()) return true;
     if (engine_.blocked() && engine_.flush() == outcome::blocked) return true;
     do {
       const auto got = engine_.read(buffer_);
