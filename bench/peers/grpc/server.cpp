@@ -135,6 +135,7 @@ void run_server(const server_plan& p) {
   std::cout << port << std::endl;
 
   std::vector<std::jthread> threads;
+  threads.reserve(queues.size());
   for (auto& q : queues) threads.emplace_back([&] { serve_queue({service, *q}); });
   char ignored = 0;
   while (::read(STDIN_FILENO, &ignored, 1) > 0) continue;
