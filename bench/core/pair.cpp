@@ -37,7 +37,7 @@ std::int32_t pair::open() {
 }
 
 void pair::send(std::int32_t id, std::string_view bytes, bool fin) {
-  check(client_.send(id, ++op_, {bytes}, fin, outbox::kind::borrowed, now_));
+  check(client_.send(id, ++op_, {&bytes, 1}, fin, outbox::kind::borrowed, now_));
 }
 
 void pair::pump() {
@@ -70,7 +70,7 @@ void pair::serve(std::int32_t id) {
     if (!m) return;
     if (const auto* d = std::get_if<data>(&*m); d && what_ == server_does::echo) {
       const auto same_size = std::string_view(reply_).substr(0, d->bytes.size());
-      check(server_.send(id, ++op_, {same_size}, false, outbox::kind::borrowed, now_));
+      check(server_.send(id, ++op_, {&same_size, 1}, false, outbox::kind::borrowed, now_));
     }
     if (std::holds_alternative<done>(*m)) {
       check(server_.send(id, ++op_, {}, true, outbox::kind::borrowed, now_));
