@@ -89,14 +89,15 @@ void connection::receive() {
   for (int i = 0; i < reads_per_turn && phase_ != phase::closed; ++i) {
     error_code ec;
     const auto n = link_->read_some(asio::buffer(buffer), ec);
-    more_to_read_ = n == buffer.size();
+    const bool ended = ec && !must_wait(ec);
+    more_to_read_ = n == buffer.size() || (n > 0 && ended);  // what the last bytes lead to comes before the end
     if (n > 0) {
       session_.feed({buffer.data(), n});
       moved_ = true;
       if (output_ == output::stuck) go_on_writing();
     }
-    if (ec && !must_wait(ec)) return lost(ec);
-    if (!more_to_read_) return;
+    if (n == 0 && ended) return lost(ec);
+    if (ended || !more_to_read_) return;
   }
 }
 

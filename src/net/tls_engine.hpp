@@ -53,6 +53,11 @@ class tls_engine {
   /// error.
   [[nodiscard]] std::size_t read(asio::mutable_buffer to, error_code& ec);
 
+  /// No plaintext follows, whatever is fed: the next `read` that finds none left says why.
+  [[nodiscard]] bool over() const noexcept {
+    return failed_ || (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  }
+
   /// Encrypts to the output and returns how much; less than all only with an error. `would_block`: the first part of a
   /// handshake message is here (a session ticket in two records); the rest can be written when `read` has had more
   /// input. `shut_down` behind `shutdown`.

@@ -34,7 +34,14 @@ void tls_transport::take_input(error_code& ec) {
 }
 
 std::size_t tls_transport::read_some(asio::mutable_buffer to, error_code& ec) {
-  if (ended_) return drop_input(ec);
+  if (ended_) return drop_input(to, ec);
+  const auto n = read_plain(to, ec);
+  // The peer's end may have come with its last bytes. Nobody may have to wait for more of its input to be told.
+  if (n < to.size() && engine_.over()) (void)engine_.read(to + n, ec);
+  return n;
+}
+
+std::size_t tls_transport::read_plain(asio::mutable_buffer to, error_code& ec) {
   std::size_t n = 0;
   for (;;) {
     n = engine_.read(to, ec);
@@ -68,10 +75,11 @@ error_code tls_transport::shutdown() {
 }
 
 // Behind our close_notify the peer's bytes are of no use, but a socket that is closed before they are read answers with
-// RST, and the peer loses what it has not read yet.
-std::size_t tls_transport::drop_input(error_code& ec) {
+// RST, and the peer loses what it has not read yet. They are decrypted all the same: its end may be a close_notify,
+// long before it closes its socket.
+std::size_t tls_transport::drop_input(asio::mutable_buffer to, error_code& ec) {
   do {
-    below_->read_some(asio::buffer(scratch::here().cipher), ec);
+    (void)read_plain(to, ec);
   } while (!ec);
   return 0;
 }

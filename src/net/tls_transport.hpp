@@ -30,7 +30,8 @@ class tls_transport final : public transport {
   [[nodiscard]] error_code flush();
   void take_input(error_code& ec);
   [[nodiscard]] error_code step();
-  std::size_t drop_input(error_code& ec);
+  std::size_t read_plain(asio::mutable_buffer to, error_code& ec);
+  std::size_t drop_input(asio::mutable_buffer to, error_code& ec);
 
   std::unique_ptr<transport> below_;
   tls_engine engine_;

@@ -12,10 +12,10 @@ using ::testing::HasSubstr;
 
 class tls_ending : public ::testing::Test {
  protected:
-  opened open_to(tls_peer& peer) {
+  opened open_to(tls_peer& peer, std::chrono::milliseconds close_timeout = 5000ms) {
     options opts;
     opts.tls.verify = false;
-    opts.close_timeout = 5000ms;
+    opts.close_timeout = close_timeout;
     auto s = open_now(io_, peer.url(), opts);
     EXPECT_EQ(name(s.ec), "ok") << s.message;
     return s;
@@ -98,6 +98,49 @@ TEST_F(tls_ending, of_ours_says_goaway_then_close_notify) {
   ASSERT_FALSE(said.empty());
   EXPECT_EQ(said.back(), "GOAWAY");
   EXPECT_THAT(said, Contains("RST_STREAM"));
+}
+
+// The peer ends TLS, and keeps its socket.
+TEST_F(tls_ending, of_ours_is_over_with_the_peers_close_notify) {
+  std::vector<tls_socket> held;
+  std::optional<error_code> end;
+  tls_peer peer(io_, {}, [&](tls_socket& tls) -> asio::awaitable<void> {
+    co_await respond_and_begin(tls);
+    co_await read_to_end(tls);
+    co_await say(tls, make_frame(0, 0, 1, std::string(60000, 'x')));  // of no use any more
+    co_await tls.async_shutdown(as_value);
+    char none = 0;
+    auto [ec, n] = co_await tls.next_layer().async_read_some(asio::buffer(&none, 1), as_value);
+    end = ec;
+    held.push_back(std::move(tls));
+  });
+  auto s = open_to(peer, 10min);
+  EXPECT_EQ(std::get<response>(receive_now(io_, s.stream).got).status, 200);
+  s.stream.async_close([](error_code) {});
+  s.stream = {};
+  peer.stop();
+  EXPECT_TRUE(run_until_idle(io_)) << "it waits for close_timeout";
+  EXPECT_EQ(end, error_code(asio::error::eof));
+  EXPECT_EQ(held.size(), 1U);
+}
+
+// Both in one segment, and nothing that would wake the client comes after them.
+TEST_F(tls_ending, is_seen_when_it_comes_with_the_last_bytes) {
+  std::vector<tls_socket> held;
+  tls_peer peer(io_, {}, [&](tls_socket& tls) -> asio::awaitable<void> {
+    co_await respond_and_begin(tls);
+    const std::string last = make_frame(0, 0, 1, "last");
+    SSL_write(tls.native_handle(), last.data(), static_cast<int>(last.size()));  // leaves with what follows
+    co_await tls.async_shutdown(as_value);
+    held.push_back(std::move(tls));
+  });
+  auto s = open_to(peer);
+  EXPECT_EQ(std::get<response>(receive_now(io_, s.stream).got).status, 200);
+  std::string all;
+  auto next = receive_now(io_, s.stream);
+  for (; !next.ec; next = receive_now(io_, s.stream)) all += std::get<data>(next.got).bytes;
+  EXPECT_EQ(name(next.ec), "connection_lost");
+  EXPECT_EQ(all, "partlast");
 }
 
 // What the peer was still saying must not turn our orderly end into a reset, which could take our last frames away.
