@@ -28,6 +28,7 @@ void frame_log::connected(const h2::connection_info& info) {
     lines += "* Cleartext, HTTP/2 with prior knowledge\n";
   } else {
     lines += "* " + info.tls_version + " / " + info.tls_cipher + "\n* ALPN: h2\n";
+    if (info.tls_resumed) lines += "* Session resumed\n";
     if (!info.peer_certificate.empty()) lines += "* Certificate subject: " + info.peer_certificate + "\n";
   }
   holding_ = false;

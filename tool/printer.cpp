@@ -77,6 +77,7 @@ std::string printer::opened(std::int32_t stream_id, const h2::connection_info& i
   boost::json::object event{{"event", "open"}, {"stream", stream_id}, {"protocol", "h2"}};
   event["tls"] =
       info.tls_version.empty() ? boost::json::value(nullptr) : boost::json::value(json_text(info.tls_version));
+  if (!info.tls_version.empty()) event["tls_resumed"] = info.tls_resumed;
   event["peer"] = json_text(info.peer);
   return line(std::move(event));
 }

@@ -50,6 +50,9 @@ struct tls_options {
   std::string server_name{};
   /// Session secrets are appended here in the NSS key log format (for Wireshark).
   std::string keylog_file{};
+  /// Later connections on the same `execution_context` with all of this the same, to the same host, resume the session
+  /// of an earlier one (RFC 8446, section 2.2): a shorter handshake, whose certificate was verified within the hour.
+  bool resume = true;
 
   /// By every member: connections are shared only where all of it is the same.
   friend auto operator<=>(const tls_options&, const tls_options&) = default;

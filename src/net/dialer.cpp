@@ -4,6 +4,8 @@
 
 #include "net/socket_transport.hpp"
 #include "net/tls.hpp"
+#include "net/tls_contexts.hpp"
+#include "net/tls_sessions.hpp"
 #include "net/tls_transport.hpp"
 
 #include <boost/asio/bind_executor.hpp>
@@ -58,7 +60,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     }
     if (origin_.tls) {
       try {
-        context_ = make_client_context(options_.tls);
+        context_ = asio::use_service<tls_contexts>(asio::query(strand_, asio::execution::context)).get(options_.tls);
       } catch (const boost::system::system_error& e) {
         return fail(e.code(), explanation(e));
       }
@@ -99,6 +101,11 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     why.scope = scope::connection;
     why.retry_safe = true;  // nothing was written
     finish(std::move(why), {});
+  }
+
+  [[nodiscard]] std::string dialed_address() const {
+    if (!options_.unix_socket.empty()) return options_.unix_socket;
+    return where_.host + ":" + std::to_string(where_.port);
   }
 
   [[nodiscard]] std::string attempts() const { return tried_.empty() ? "" : ": " + tried_; }
@@ -172,6 +179,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     if (!prepare_client(tls_->native_handle(), options_.tls, origin_.host)) {
       return fail(errc::invalid_argument, "the name to verify is not one that a certificate can have");
     }
+    resume_session(tls_->native_handle(), {verified_name(options_.tls, origin_.host), dialed_address()});
     tls_->async_handshake([self = shared_from_this()](error_code ec) {
       if (!self->over()) self->shook_hands(ec);
     });

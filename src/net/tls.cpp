@@ -2,6 +2,8 @@
 
 #include "net/tls.hpp"
 
+#include "net/tls_sessions.hpp"
+
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -112,6 +114,7 @@ context_ptr make_client_context(const tls_options& opts) {
   use_files(*ctx, opts.cert_file, opts.key_file);
   SSL_CTX_set_alpn_protos(native, alpn_h2.data(), alpn_h2.size());
   set_keylog(native, opts.keylog_file);
+  if (opts.resume) keep_sessions(native);
   return ctx;
 }
 
@@ -140,8 +143,12 @@ context_ptr make_server_context(const h2::server_options& opts) {
   return ctx;
 }
 
+const std::string& verified_name(const tls_options& opts, const std::string& host) {
+  return opts.server_name.empty() ? host : opts.server_name;
+}
+
 bool prepare_client(SSL* ssl, const tls_options& opts, const std::string& host) {
-  const auto& name = opts.server_name.empty() ? host : opts.server_name;
+  const auto& name = verified_name(opts, host);
   if (is_address(name)) {
     // No server name for addresses (RFC 6066, section 3), but the certificate must still name it; without a zone,
     // which has a meaning on this machine only.
@@ -191,6 +198,7 @@ std::string chosen_protocol(const SSL* ssl) {
 void describe_session(const SSL* ssl, h2::connection_info& info) {
   info.tls_version = SSL_get_version(ssl);
   info.tls_cipher = SSL_get_cipher_name(ssl);
+  info.tls_resumed = SSL_session_reused(ssl) == 1;
   const x509_ptr cert(SSL_get1_peer_certificate(ssl));
   if (cert) info.peer_certificate = name_of(X509_get_subject_name(cert.get()));
 }

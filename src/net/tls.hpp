@@ -22,6 +22,9 @@ namespace asio = boost::asio;
 /// A server's context. Throws as above.
 [[nodiscard]] std::shared_ptr<asio::ssl::context> make_server_context(const h2::server_options& opts);
 
+/// The name that a client of `host` sends and verifies.
+[[nodiscard]] const std::string& verified_name(const tls_options& opts, const std::string& host);
+
 /// Before the handshake: the name to send and to verify. False if the name cannot be verified.
 [[nodiscard]] bool prepare_client(SSL* ssl, const tls_options& opts, const std::string& host);
 

@@ -319,6 +319,7 @@ TEST(origin_key, differs_with_each_thing_that_decides_whom_we_talk_to_and_trust)
   with([](options& o) { o.tls.key_file = "x"; });
   with([](options& o) { o.tls.server_name = "x"; });
   with([](options& o) { o.tls.keylog_file = "x"; });
+  with([](options& o) { o.tls.resume = false; });
   with([](options& o) { o.connect_to = "x"; });
   with([](options& o) { o.unix_socket = "x"; });
   with([](options& o) { o.family = address_family::v4; });
@@ -326,8 +327,9 @@ TEST(origin_key, differs_with_each_thing_that_decides_whom_we_talk_to_and_trust)
   const std::set<h2::origin_key> different(keys.begin(), keys.end());
   EXPECT_EQ(different.size(), keys.size());
   // A member that is new has to be tried above.
-  const auto& [ca_file, verify, cert_file, key_file, server_name, keylog_file] = plain.trust;
+  const auto& [ca_file, verify, cert_file, key_file, server_name, keylog_file, resume] = plain.trust;
   EXPECT_TRUE(verify);
+  EXPECT_TRUE(resume);
 }
 
 TEST(origin_key, is_the_same_whatever_else_the_options_say) {

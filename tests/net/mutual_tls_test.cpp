@@ -51,6 +51,42 @@ TEST_F(mutual_tls, lets_in_a_client_with_a_certificate_of_the_authority) {
   EXPECT_THAT(peer_.peer_certificate, HasSubstr("alice"));
 }
 
+TEST_F(mutual_tls, resumes_a_session_and_still_knows_the_clients_certificate) {
+  const auto alice = make_self_signed({"alice"});
+  ask_for_certificates(alice);
+  present(alice);
+  const auto server = start();
+  for (const bool resumed : {false, true, true}) {
+    auto s = open_now(io_, server.url(), client_);
+    EXPECT_EQ(std::get<response>(receive_now(io_, s.stream).got).status, 200);
+    EXPECT_EQ(s.stream.connection().info().tls_resumed, resumed);
+    EXPECT_EQ(peer_.tls_resumed, resumed);
+    EXPECT_THAT(peer_.peer_certificate, HasSubstr("alice"));
+  }
+}
+
+TEST_F(mutual_tls, does_not_resume_the_session_of_another_client) {
+  const auto alice = make_self_signed({"alice"});
+  ask_for_certificates(alice);
+  const auto server = start();
+  present(alice);
+  auto of_alice = open_now(io_, server.url(), client_);
+  EXPECT_EQ(std::get<response>(receive_now(io_, of_alice.stream).got).status, 200);
+  client_.tls.cert_file = client_.tls.key_file = {};
+  auto refused = open_now(io_, server.url(), client_);
+  EXPECT_EQ(name(receive_now(io_, refused.stream).ec), "connection_lost");
+}
+
+TEST_F(mutual_tls, is_not_needed_for_a_server_to_resume_sessions) {
+  const auto server = start();
+  for (const bool resumed : {false, true, true}) {
+    auto s = open_now(io_, server.url(), client_);
+    EXPECT_EQ(std::get<response>(receive_now(io_, s.stream).got).status, 200);
+    EXPECT_EQ(s.stream.connection().info().tls_resumed, resumed);
+    EXPECT_EQ(peer_.tls_resumed, resumed);
+  }
+}
+
 TEST_F(mutual_tls, takes_certificate_and_key_from_one_file) {
   const auto alice = make_self_signed({"alice"});
   ask_for_certificates(alice);

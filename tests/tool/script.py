@@ -19,6 +19,7 @@ class Script(ServedTestCase):
         talk = self.talk("/echo", "--cacert", self.cert, server=self.tls)
         event = talk.event()
         self.assertEqual((event["event"], event["stream"], event["protocol"], event["tls"]), ("open", 1, "h2", "TLSv1.3"))
+        self.assertIs(event["tls_resumed"], False)
         self.assertEqual(event["peer"], f"127.0.0.1:{self.tls.port}")
         talk.tell("recv")
         self.assertEqual(talk.event()["status"], 200)

@@ -22,6 +22,8 @@ struct connection_info {
   /// `TLSv1.3`, or empty in cleartext.
   std::string tls_version{};
   std::string tls_cipher{};
+  /// Whether the TLS session is that of an earlier connection. `peer_certificate` is of that one, then.
+  bool tls_resumed = false;
   /// The subject of the peer's certificate, or empty.
   std::string peer_certificate{};
 };
