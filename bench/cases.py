@@ -105,15 +105,11 @@ def title_of(row, table):
 
 # Combinations that mean nothing, are another row's, or are not there.
 NO_STREAMS = "has no streams"
-NOT_RESUMED = "resumes no TLS session"
 LACKS = {
     "raw": {"open": NO_STREAMS, "idle": NO_STREAMS},
     "raw-epoll": {"open": NO_STREAMS, "idle": NO_STREAMS, "idle-connections": "as blocking", "echo": "as blocking"},
     "nghttp2-epoll": {"idle": "as blocking", "idle-connections": "as blocking", "up": "as blocking",
                       "echo": "as blocking"},
-    "duplex-blocking": {"reconnect": NOT_RESUMED},
-    "duplex-callback": {"reconnect": NOT_RESUMED},
-    "duplex-coroutine": {"reconnect": NOT_RESUMED},
 }
 
 

@@ -32,9 +32,8 @@ class blocking_client {
       case workload::open:
         return open();
       case workload::connect:
-        return connect();
       case workload::reconnect:
-        throw std::runtime_error("no TLS session is resumed");
+        return connect();
       case workload::idle:
         return idle();
       case workload::idle_connections:

@@ -33,11 +33,10 @@ class callback_client {
   void run() {
     switch (plan_.workload) {
       case workload::connect:
+      case workload::reconnect:
         meter_.emplace(plan_);
         connect();
         break;
-      case workload::reconnect:
-        throw std::runtime_error("no TLS session is resumed");
       case workload::idle:
         dial([this] { exchange_once([this] { idle(); }); });
         break;

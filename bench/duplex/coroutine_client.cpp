@@ -43,8 +43,7 @@ class coroutine_client {
   }
 
   asio::awaitable<void> start() {
-    if (plan_.workload == workload::connect) co_return co_await connect();
-    if (plan_.workload == workload::reconnect) throw std::runtime_error("no TLS session is resumed");
+    if (plan_.workload == workload::connect || plan_.workload == workload::reconnect) co_return co_await connect();
     if (plan_.workload == workload::idle_connections) co_return co_await idle_connections();
     connection_ = co_await dial();
     if (plan_.workload == workload::idle) co_return co_await idle();

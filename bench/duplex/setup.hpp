@@ -13,6 +13,7 @@ namespace bench {
 inline duplex::options options_of(const plan& p) {
   duplex::options o;
   o.tls.ca_file = p.ca;
+  o.tls.resume = p.workload == workload::reconnect;
   o.max_pending_streams = std::max(o.max_pending_streams, p.streams);
   return o;
 }
