@@ -88,9 +88,11 @@ struct options {
   duplex::active active = duplex::active::off;
   active_handler on_message{};
 
-  /// Bytes offered to the peer (RFC 9113, section 6.9.2), 65,535 to 2^31-1 for the connection, 0 to 2^31-1 for the
-  /// stream.
-  std::size_t stream_window = std::size_t{1} << 20;
+  /// Bytes offered to the peer on a stream (RFC 9113, section 6.9.2), 0 to 2^31-1. None: 64 KiB at first, and more
+  /// while what arrives is read and the path could carry more in a round trip, up to `connection_window` and
+  /// `max_recv_buffer`, and as long as the windows of all streams fit into `max_connection_buffer`.
+  std::optional<std::size_t> stream_window{};
+  /// Bytes offered to the peer on all streams together, 65,535 to 2^31-1.
   std::size_t connection_window = std::size_t{16} << 20;
   /// Cap on decoded, unread bytes of a stream; beyond it the stream is reset. `infinity` for none.
   std::size_t max_recv_buffer = std::size_t{64} << 20;

@@ -29,6 +29,8 @@ class credit {
   /// Delivered, not yet returned.
   [[nodiscard]] std::uint64_t owed() const noexcept { return delivered_ - returned_; }
 
+  [[nodiscard]] std::uint64_t returned() const noexcept { return returned_; }
+
   /// The equations above, for debug builds and tests.
   [[nodiscard]] bool balanced(std::size_t inbox_bytes) const noexcept;
 

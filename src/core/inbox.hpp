@@ -36,6 +36,7 @@ class inbox {
   [[nodiscard]] error_code end() const noexcept { return end_; }
   /// Whether `take` or `end` has an answer for a reader.
   [[nodiscard]] bool readable() const noexcept { return !queue_.empty() || end_; }
+  [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   /// Bytes of data that wait.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 

@@ -24,6 +24,14 @@ constexpr std::size_t preface_size = 24;          // RFC 9113, section 3.4
 constexpr std::size_t least_frame_limit = 16384;  // RFC 9113, section 4.2
 constexpr std::size_t spare_continuations = 8;    // a peer need not fill its frames
 
+// As large as what a connection without SETTINGS offers, in a rounder number.
+constexpr std::size_t first_window = std::size_t{64} << 10;
+
+window_estimator make_estimator(const options& opts) noexcept {
+  if (opts.stream_window) return {*opts.stream_window, *opts.stream_window};
+  return {first_window, std::max(first_window, std::min(opts.connection_window, opts.max_recv_buffer))};
+}
+
 std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
 
 }  // namespace
@@ -35,7 +43,8 @@ session::session(session_config config)
       engine_(make_engine(config_.role == role::server, this)),
       continuations_(spare_continuations + config_.defaults.max_header_bytes / least_frame_limit,
                      config_.role == role::server ? preface_size : 0),
-      waiting_(config_.defaults.max_pending_streams) {
+      waiting_(config_.defaults.max_pending_streams),
+      estimator_(make_estimator(config_.defaults)) {
   if (config_.role == role::client) nghttp2_session_set_next_stream_id(engine_.get(), config_.first_stream_id);
   submit_settings();
 }
@@ -45,7 +54,7 @@ session::~session() = default;
 void session::submit_settings() {
   const auto& opts = config_.defaults;
   std::vector<nghttp2_settings_entry> entries{
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(opts.stream_window)},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(estimator_.first())},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(opts.max_header_bytes)},
   };
   if (config_.role == role::client) {
@@ -138,6 +147,7 @@ bool session::apply_recorded() {
 
 bool session::pull(std::string& out, time_point now) {
   if (dead_) return false;
+  measure(now);
   const auto before = out.size();
   for (bool more = true; more && out.size() - before < pull_size;) {
     stop_uploads();
@@ -220,7 +230,10 @@ void session::handle_timeout(time_point now) {
 
 stream& session::add_stream(std::int32_t id, const options& opts) {
   ++active_;
-  return streams_.try_emplace(id, id, opts).first->second;
+  auto& s = streams_.try_emplace(id, id, opts).first->second;
+  s.window = estimator_.first();
+  granted_ += s.window;
+  return s;
 }
 
 stream* session::find(std::int32_t id) noexcept {
@@ -382,12 +395,6 @@ void session::consume(std::int32_t id, std::size_t bytes) {
   if (auto* s = find(id)) return_credit(*s, s->ledger.consume(bytes));
 }
 
-// After the peer's end no window is needed any more.
-void session::return_credit(stream& s, std::size_t bytes) {
-  if (bytes == 0 || dead_ || s.closed || s.failed || s.remote == progress::ended) return;
-  nghttp2_session_consume_stream(engine_.get(), s.id, bytes);
-}
-
 void session::reset(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message) {
   auto* s = find(id);
   if (!s || s->closed || s->failed || s->complete()) return;
@@ -518,6 +525,7 @@ void session::lost(error_code why, std::string message) {
   }
   last_found_ = nullptr;
   active_ = 0;
+  granted_ = 0;
 }
 
 // The connection

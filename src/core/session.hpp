@@ -17,6 +17,7 @@
 #include "core/deadlines.hpp"
 #include "core/open_queue.hpp"
 #include "core/stream.hpp"
+#include "core/window_estimator.hpp"
 
 #include <duplex/frame.hpp>
 #include <duplex/h2/code.hpp>
@@ -191,6 +192,8 @@ class session {
   void feed_engine(std::string_view bytes);
   void fail_http1();
   void return_credit(stream& s, std::size_t bytes);
+  void widen(stream& s);
+  void measure(time_point now);
   bool apply_recorded();
   void stop_uploads();
   bool submit_due_trailers();
@@ -212,7 +215,9 @@ class session {
   std::unordered_map<std::int32_t, stream> streams_;
   stream* last_found_ = nullptr;  // what is done for one stream often comes in a row
   std::size_t active_ = 0;
-  std::size_t unread_ = 0;  // of all inboxes
+  std::size_t unread_ = 0;   // of all inboxes
+  std::size_t granted_ = 0;  // the windows of all active streams
+  window_estimator estimator_;
   deadlines<deadline_key> deadlines_;
   std::vector<event> events_;
   std::vector<frame_info> frames_;
@@ -221,6 +226,7 @@ class session {
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
   std::size_t arrived_ = 0;
+  bool measured_ = false;  // the PING of the estimator was answered
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
   std::vector<std::int32_t> to_stop_;   // answered in full: the rest of the request is not wanted
   std::vector<std::int32_t> to_share_;  // requests that said nothing about their priority

@@ -188,7 +188,11 @@ struct session_callbacks {
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
           std::uint64_t opaque = 0;
           std::memcpy(&opaque, frame->ping.opaque_data, sizeof opaque);
-          s.emit(event::kind::pong, 0, opaque);
+          if (opaque == window_ping) {
+            s.measured_ = true;
+          } else {
+            s.emit(event::kind::pong, 0, opaque);
+          }
         }
         break;
       case NGHTTP2_PRIORITY_UPDATE:
@@ -317,6 +321,7 @@ void session::close_stream(stream& s, std::uint32_t http2_code) {
   // A request that was refused before it was complete was not announced: nobody will release it.
   if (config_.role == role::server && s.remote == progress::head) s.orphan = true;
   --active_;
+  granted_ -= s.window;
   clear_send_deadlines(s);
   emit(event::kind::closed, s.id);
   to_erase_.push_back(s.id);

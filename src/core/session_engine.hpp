@@ -17,6 +17,9 @@ class session;
 /// A new nghttp2 session whose callbacks record into `owner`.
 [[nodiscard]] nghttp2_session* make_engine(bool server, session* owner);
 
+/// What the window estimator's PING carries. The driver's are named by its operations, which it counts from 1.
+inline constexpr std::uint64_t window_ping = ~std::uint64_t{0};
+
 /// Reads payload from the stream's outbox.
 [[nodiscard]] nghttp2_data_provider payload_source() noexcept;
 

@@ -31,6 +31,7 @@ h2::stream_stats session::stats(const stream& s) const {
     out.send_window = nghttp2_session_get_stream_remote_window_size(engine_.get(), s.id);
     out.recv_window = nghttp2_session_get_stream_local_window_size(engine_.get(), s.id);
   }
+  out.recv_window_size = static_cast<std::int64_t>(s.window);
   out.unread_bytes = s.in.bytes();
   out.unconsumed_bytes = s.ledger.owed();
   out.queued_bytes = s.out.bytes();

@@ -54,6 +54,8 @@ struct stream {
   /// Operations that complete when their HEADERS frame goes out: 1xx, response, trailers, in order.
   fifo<op_id> header_ops{};
 
+  /// What the peer may send before some of it is read.
+  std::size_t window = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   /// Why sending is over before its end; set with every failure, and by RST_STREAM(NO_ERROR) after a response.

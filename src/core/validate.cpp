@@ -98,7 +98,7 @@ problem check_options(const options& opts) {
   if (auto bad = check_positive("send_timeout", opts.send_timeout)) return bad;
   if (opts.recv_timeout && opts.recv_timeout->count() < 0) return "option recv_timeout must not be negative";
   if (opts.close_timeout.count() < 0) return "option close_timeout must not be negative";
-  if (opts.stream_window > max_window) return "option stream_window is above 2^31-1";
+  if (opts.stream_window.value_or(0) > max_window) return "option stream_window is above 2^31-1";
   if (opts.connection_window > max_window) return "option connection_window is above 2^31-1";
   if (opts.connection_window < least_connection_window) return "option connection_window is below 65535";
   if (opts.max_recv_buffer == 0) return "option max_recv_buffer must be more than 0";

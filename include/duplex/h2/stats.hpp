@@ -17,6 +17,8 @@ struct stream_stats {
   /// What the peer lets us send, and what we let it send, before the next WINDOW_UPDATE (RFC 9113, section 5.2).
   std::int64_t send_window = 0;
   std::int64_t recv_window = 0;
+  /// How much `recv_window` is when all that arrived has been read; it grows unless `options::stream_window` is set.
+  std::int64_t recv_window_size = 0;
   /// Received, not yet taken by a `recv` or a handler.
   std::size_t unread_bytes = 0;
   /// Delivered, not yet consumed (`flow_control::manual`): the window that `consume` would return.

@@ -1,0 +1,43 @@
+// The receive windows of the streams (RFC 9113, section 5.2 and 6.9): what goes back to the peer, and how they grow.
+// The connection's window needs no care: its credit returns on arrival.
+
+#include "core/session.hpp"
+#include "core/session_engine.hpp"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+
+namespace duplex::core {
+
+// After the peer's end no window is needed any more.
+void session::return_credit(stream& s, std::size_t bytes) {
+  if (bytes == 0 || dead_ || s.closed || s.failed || s.remote == progress::ended) return;
+  nghttp2_session_consume_stream(engine_.get(), s.id, bytes);
+  estimator_.read(bytes);
+  if (s.window < estimator_.window()) widen(s);
+}
+
+// Only for what was read: a window is never above four times that, so that a stream without a reader keeps the first.
+void session::widen(stream& s) {
+  const auto window = std::min({estimator_.window(), 2 * s.window, s.in.limit()});
+  if (window <= s.window || s.ledger.returned() < s.window / 2) return;
+  // An honest peer must never be able to reach `drop_greediest`. What the closed streams have left counts as well.
+  const auto more = window - s.window;
+  const auto budget = config_.defaults.max_connection_buffer;
+  if (more > budget || granted_ + unread_ > budget - more) return;
+  if (nghttp2_session_set_local_window_size(engine_.get(), NGHTTP2_FLAG_NONE, s.id,
+                                            static_cast<std::int32_t>(window)) != 0) {
+    return;
+  }
+  s.window = window;
+  granted_ += more;
+}
+
+// Time is known when the driver asks for what to send, which it does after every read.
+void session::measure(time_point now) {
+  if (std::exchange(measured_, false)) estimator_.end_sample(now);
+  if (!draining_ && estimator_.begin_sample(now)) ping(window_ping);
+}
+
+}  // namespace duplex::core
