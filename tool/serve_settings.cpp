@@ -109,7 +109,7 @@ void add_limit_options(CLI::App& app, serve_settings& settings) {
   add_duration(app, "--send-timeout", "The longest wait for a client to take more (30s)", [&stream](auto d) {
     stream.send_timeout = d;
   })->group(group);
-  add_size(app, "--window-size", "A stream's receive window (1M)", [&stream](auto n) {
+  add_size(app, "--window-size", "A stream's receive window (grows from 64K)", [&stream](auto n) {
     stream.stream_window = n;
   })->group(group);
   add_size(app, "--connection-window-size", "A connection's receive window (16M)", [&stream](auto n) {

@@ -39,6 +39,7 @@ boost::json::object to_json(const h2::stream_stats& s) {
           {"state", s.state},
           {"send_window", s.send_window},
           {"recv_window", s.recv_window},
+          {"recv_window_size", s.recv_window_size},
           {"unread_bytes", s.unread_bytes},
           {"unconsumed_bytes", s.unconsumed_bytes},
           {"queued_bytes", s.queued_bytes},

@@ -73,7 +73,7 @@ class Transfer(ServedTestCase):
         self.assertLess(self.echo(100 * MEGABYTE, "--input", "raw"), 48 * MEGABYTE)
 
     def test_the_input_is_not_read_faster_than_the_peer_takes_it(self):
-        # /slow never reads: the window of 1 MiB fills, and then the pipe.
+        # /slow never reads: the window fills, and then the pipe.
         client = self.start("--input", "raw", "--send-timeout", "1h", self.plain.url + "/slow?rate=1&bytes=infinity")
         os.set_blocking(client.stdin.fileno(), False)
         accepted = 0
