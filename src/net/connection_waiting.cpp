@@ -1,0 +1,147 @@
+// How a connection waits, for its socket and for the time: by its executor, or by the threads inside it.
+
+#include "net/connection.hpp"
+
+#include "net/lifeline.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace duplex::net {
+namespace {
+
+// Without a caller for so long, the keeper serves. A caller that comes later has to stop it, which costs a few system
+// calls; until then nobody answers a PING.
+constexpr std::chrono::milliseconds quiet(5);
+
+}  // namespace
+
+// What a thread that waits for the socket itself has found.
+void connection::serve(const callers::events& what) {
+  if (what.readable || more_to_read_) receive();
+  if (what.writable) go_on_writing();
+  expire();
+  turn();
+}
+
+// Has the executor wake us when there is something to do.
+void connection::watch() {
+  if (phase_ == phase::closed) return;
+  if (callers_) {
+    auto& who = callers_->who();
+    if (who.busy()) {
+      if (more_to_write_ || callers_->overlooks(output_ == output::waiting, next_deadline())) callers_->interrupt();
+      return;
+    }
+    if (who.state() != leadership::keeper::serving && !is_awaited()) return rest();
+    who.serve();
+  }
+  arm_timer();
+  if (std::exchange(more_to_write_, false)) schedule_turn();
+  if (!watching_input_) {
+    watching_input_ = true;
+    auto handler = asio::bind_executor(
+        strand_, [life = lifeline<connection>(shared_from_this()), number = watch_](error_code = {}) mutable {
+          const auto self = life.release();
+          self->enter_again([&] { self->on_woken(number, self->watching_input_, &connection::receive); });
+        });
+    if (more_to_read_) {
+      asio::post(std::move(handler));
+    } else {
+      link_->async_wait(direction::reading, std::move(handler));
+    }
+  }
+  if (output_ == output::waiting && !watching_output_) {
+    watching_output_ = true;
+    link_->async_wait(
+        direction::writing, asio::bind_executor(strand_, [self = shared_from_this(), number = watch_](error_code) {
+          self->enter_again([&] { self->on_woken(number, self->watching_output_, &connection::go_on_writing); });
+        }));
+  }
+}
+
+// A wait that failed leaves it to the attempt to say why.
+void connection::on_woken(std::uint64_t number, bool& watching, void (connection::*go_on)()) {
+  if (number != watch_) return;
+  watching = false;
+  (this->*go_on)();
+  turn();
+}
+
+void connection::unwatch() {
+  ++watch_;
+  watching_input_ = watching_output_ = false;
+  timer_.cancel();
+  armed_.reset();
+}
+
+// Whether anything waits for the peer that is not a caller inside.
+bool connection::is_awaited() const {
+  return outside_.waiting > 0 || output_ != output::idle || phase_ != phase::open || more_to_write_ || handles_ == 0;
+}
+
+void connection::rest() {
+  if (callers_->who().rest()) arm_timer_at(core::after(now(), quiet));
+}
+
+// Time
+
+std::optional<core::time_point> connection::next_deadline() {
+  auto next = session_.next_deadline();
+  for (const auto& other : {close_deadline_, grace_deadline_, idle_deadline_}) {
+    if (other && (!next || *other < *next)) next = other;
+  }
+  return next;
+}
+
+void connection::arm_timer() {
+  if (callers_ && callers_->who().state() != leadership::keeper::serving) return;
+  const auto next = next_deadline();
+  // An earlier wake-up than needed is harmless, and cheaper than moving the timer with every operation.
+  if (next && (!armed_ || *next < *armed_)) arm_timer_at(*next);
+}
+
+void connection::arm_timer_at(core::time_point when) {
+  armed_ = when;
+  timer_.expires_at(when);
+  timer_.async_wait([weak = weak_from_this()](error_code ec) {
+    const auto self = weak.lock();
+    if (!ec && self) self->enter_again([&] { self->on_time(); });
+  });
+}
+
+void connection::on_time() {
+  armed_.reset();
+  if (callers_) {
+    auto& who = callers_->who();
+    who.on_quiet();
+    if (who.state() == leadership::keeper::resting) return arm_timer_at(core::after(now(), quiet));
+    if (who.state() == leadership::keeper::off) return;
+  }
+  expire();
+  turn();
+}
+
+void connection::expire() {
+  const auto next = next_deadline();
+  if (!next) return;
+  const auto at = now();
+  if (*next > at) return;
+  if (close_deadline_ && *close_deadline_ <= at) {
+    if (awaiting_preface_) session_.lost(errc::timeout, "the peer sent no SETTINGS in time");
+    return shut();
+  }
+  if (grace_deadline_ && *grace_deadline_ <= at) close();
+  if (idle_deadline_ && *idle_deadline_ <= at) {
+    idle_deadline_.reset();
+    if (!moved_) {
+      link_->rest();
+      ready_.rest();
+    }
+  }
+  session_.handle_timeout(at);
+}
+
+}  // namespace duplex::net
