@@ -141,8 +141,9 @@ bool session::apply_recorded() {
   for (const auto id : std::exchange(to_erase_, {})) {
     if (auto* s = find(id)) erase_if_over(*s);
   }
+  const bool widened = widen_begun();
   const bool opened = open_waiting();
-  return opened || !resets.empty();
+  return opened || widened || !resets.empty();
 }
 
 bool session::pull(std::string& out, time_point now) {

@@ -192,7 +192,8 @@ class session {
   void feed_engine(std::string_view bytes);
   void fail_http1();
   void return_credit(stream& s, std::size_t bytes);
-  void widen(stream& s);
+  bool widen(stream& s, std::size_t window);
+  bool widen_begun();
   void measure(time_point now);
   bool apply_recorded();
   void stop_uploads();
@@ -226,7 +227,8 @@ class session {
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
   std::size_t arrived_ = 0;
-  bool measured_ = false;  // the PING of the estimator was answered
+  std::vector<std::int32_t> begun_;  // new streams
+  bool measured_ = false;            // the PING of the estimator was answered
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
   std::vector<std::int32_t> to_stop_;   // answered in full: the rest of the request is not wanted
   std::vector<std::int32_t> to_share_;  // requests that said nothing about their priority

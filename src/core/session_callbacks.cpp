@@ -52,6 +52,7 @@ struct session_callbacks {
     // Above the last id of our GOAWAY the client was told that nothing is processed.
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && frame->hd.stream_id <= s.last_accepted_) {
       s.add_stream(frame->hd.stream_id, s.config_.defaults);
+      s.begun_.push_back(frame->hd.stream_id);
       s.last_request_ = frame->hd.stream_id;
       s.prioritized_.erase(s.prioritized_.begin(), s.prioritized_.lower_bound(s.last_request_));
     }
@@ -274,6 +275,7 @@ struct session_callbacks {
     if (!st) return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && s.config_.role == role::client && st->local == progress::head) {
       st->local = progress::body;  // the request: no operation waits for it
+      s.begun_.push_back(st->id);
       if (st->out.at_end() && st->out.has_trailers()) s.due_trailers_.push_back(st->id);
     } else if (frame->hd.type == NGHTTP2_HEADERS && !st->header_ops.empty()) {
       s.complete_sends(*st);  // what was framed before, first

@@ -7,31 +7,48 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace duplex::core {
+namespace {
+
+constexpr std::size_t most_unread = std::size_t{1} << 20;  // what a new stream may get before it was read
+
+}  // namespace
 
 // After the peer's end no window is needed any more.
 void session::return_credit(stream& s, std::size_t bytes) {
   if (bytes == 0 || dead_ || s.closed || s.failed || s.remote == progress::ended) return;
   nghttp2_session_consume_stream(engine_.get(), s.id, bytes);
   estimator_.read(bytes);
-  if (s.window < estimator_.window()) widen(s);
+  // Never above four times what was read: a stream that nobody reads does not get more.
+  if (s.window < estimator_.window() && s.ledger.returned() >= s.window / 2) widen(s, 2 * s.window);
 }
 
-// Only for what was read: a window is never above four times that, so that a stream without a reader keeps the first.
-void session::widen(stream& s) {
-  const auto window = std::min({estimator_.window(), 2 * s.window, s.in.limit()});
-  if (window <= s.window || s.ledger.returned() < s.window / 2) return;
+bool session::widen(stream& s, std::size_t window) {
+  window = std::min({window, estimator_.window(), s.in.limit()});
+  if (window <= s.window) return false;
   // An honest peer must never be able to reach `drop_greediest`. What the closed streams have left counts as well.
   const auto more = window - s.window;
   const auto budget = config_.defaults.max_connection_buffer;
-  if (more > budget || granted_ + unread_ > budget - more) return;
+  if (more > budget || granted_ + unread_ > budget - more) return false;
   if (nghttp2_session_set_local_window_size(engine_.get(), NGHTTP2_FLAG_NONE, s.id,
                                             static_cast<std::int32_t>(window)) != 0) {
-    return;
+    return false;
   }
   s.window = window;
   granted_ += more;
+  return true;
+}
+
+// A stream begins with some of what the connection has learnt, so that a short one need not wait for its own reader.
+bool session::widen_begun() {
+  bool any = false;
+  for (const auto id : std::exchange(begun_, {})) {
+    auto* s = find(id);
+    if (s && !s->closed && !s->failed && s->remote != progress::ended) any = widen(*s, most_unread) || any;
+  }
+  return any;
 }
 
 // Time is known when the driver asks for what to send, which it does after every read.

@@ -123,13 +123,45 @@ TEST(window_growth, has_one_ping_under_way_and_lives_without_its_answer) {
 
 TEST(window_growth, keeps_the_first_window_of_a_stream_that_nobody_reads) {
   delayed_link l({.round_trip = 50ms});
-  l.download();
-  l.run_for(2s);
   l.client_reads = false;
   const auto unread = l.download();
   l.run_for(2s);
   EXPECT_EQ(l.window(unread), first);
   EXPECT_EQ(l.client.stream(unread).in.bytes(), first);
+  EXPECT_EQ(l.pings(), 0U);
+}
+
+TEST(window_growth, gives_a_new_stream_a_mebibyte_of_what_was_learnt_and_more_only_to_a_reader) {
+  delayed_link l({.round_trip = 50ms});
+  const auto id = l.download();
+  l.run_for(2s);
+  EXPECT_GE(l.window(id), 8 * mebibyte);
+  l.client_reads = false;
+  const auto unread = l.download();
+  l.run_for(2s);
+  EXPECT_EQ(l.window(unread), mebibyte);
+  EXPECT_EQ(l.client.stream(unread).in.bytes(), mebibyte);
+}
+
+TEST(window_growth, offers_a_new_stream_its_window_with_the_request) {
+  scripted_peer p(role::client, whole);
+  p.greet();
+  const auto warm = p.open();
+  p.say(raw::response(warm));
+  for (int i = 0; i < 3; ++i) {
+    for (int n = 0; n < 3; ++n) {
+      p.say(raw::data(warm, pattern(16000)));
+      p.us.body(warm);
+    }
+    p.say(raw::ping(std::string(8, '\xff'), raw::ack));
+  }
+  EXPECT_EQ(p.us.stream(warm).window, 2 * first);
+  (void)p.heard();
+  const auto id = p.open();
+  EXPECT_EQ(p.credit(id), first);
+  const auto heard = p.heard();
+  EXPECT_THAT(heard.front(), StartsWith("HEADERS 3"));
+  EXPECT_THAT(heard.back(), StartsWith("WINDOW_UPDATE 3"));
 }
 
 TEST(window_growth, lets_a_new_stream_grow_at_once_to_what_was_learnt) {
@@ -206,14 +238,14 @@ TEST(window_growth, needs_consume_when_flow_control_is_manual) {
   const auto other = l.client.open(manual);
   l.run_for(200ms);
   l.server.respond(other);
-  l.server.send(other, std::string(10 * first, 'x'));
+  l.server.send(other, std::string(3 * mebibyte, 'x'));
   std::size_t delivered = 0;
   for (int i = 0; i < 20; ++i) {
     l.run_for(200ms);
     delivered += l.client.body(other).size();
   }
-  EXPECT_EQ(delivered, first);
-  EXPECT_EQ(l.window(other), first);
+  EXPECT_EQ(delivered, mebibyte);
+  EXPECT_EQ(l.window(other), mebibyte);
 }
 
 TEST(window_growth, is_told_by_stats) {
