@@ -80,7 +80,7 @@ class Transfer(ServedTestCase):
         while select.select([], [client.stdin], [], 2)[1]:
             accepted += os.write(client.stdin.fileno(), bytes(65536))
             self.assertLess(accepted, 8 * MEGABYTE)
-        self.assertGreater(accepted, MEGABYTE)
+        self.assertGreater(accepted, MEGABYTE // 16)
 
     def test_a_reader_that_waits_stops_the_peer(self):
         def sent():
