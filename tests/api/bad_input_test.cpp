@@ -23,7 +23,7 @@ using opt = options&;
 
 std::vector<bad_open> bad_opens() {
   const std::string nul("a\0b", 3);
-  constexpr std::size_t above_window = std::size_t{1} << 31;
+  static constexpr std::size_t above_window = std::size_t{1} << 31;
   return {
       {"url_empty", [](rq r, opt) { r.url = ""; }, "URL"},
       {"url_unparsable", [](rq r, opt) { r.url = "http://[::1"; }, "[::1"},
