@@ -43,7 +43,7 @@ void window_estimator::end_sample(time_point now) noexcept {
 }
 
 bool window_estimator::may_double(seconds round_trip) noexcept {
-  if (read_ < window_ / 2) return false;
+  if (read_ < window_ / (window_ < small ? 4 : 2)) return false;
   // What several streams brought together, or a reader that was behind, says nothing about one window.
   const auto bytes = static_cast<double>(std::min(read_, window_));
   const auto bandwidth = bytes / std::max(round_trip, seconds(1us)).count();

@@ -2,10 +2,10 @@
 // How large a stream's receive window should be (RFC 9113, section 5.2): what the path holds, its bandwidth times its
 // delay. A PING marks one round trip, as in gRPC; what readers took meanwhile is the sample.
 //
-//   window   |  a sample of half of it and more
+//   window   |
 //   ---------+--------------------------------------------------------------------------------------
-//   small    |  doubles
-//   large    |  doubles if more came in a second than at the last time: otherwise a queue grew, not the flow
+//   small    |  doubles with a sample of a quarter of it and more
+//   large    |  doubles with half, if more came in a second than at the last time: otherwise a queue grew, not the flow
 //   most     |  is not measured any more
 //
 // Half, because the engine returns credit by halves of the window: one that is twice what the path holds fills it.

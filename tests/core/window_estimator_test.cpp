@@ -46,14 +46,25 @@ TEST(window_estimator, has_one_sample_under_way) {
   EXPECT_FALSE(e.begin_sample(time_point(24h)));
 }
 
-TEST(window_estimator, doubles_when_half_of_it_was_read_in_a_round_trip) {
+TEST(window_estimator, doubles_a_small_window_when_a_quarter_of_it_was_read_in_a_round_trip) {
   time_point now{};
   window_estimator e(first, most);
-  sample(e, now, first / 2 - 1, 50ms);
+  sample(e, now, first / 4 - 1, 50ms);
   EXPECT_EQ(e.window(), first);
   now += 1s;
-  sample(e, now, first / 2, 50ms);
+  sample(e, now, first / 4, 50ms);
   EXPECT_EQ(e.window(), 2 * first);
+}
+
+TEST(window_estimator, doubles_a_large_window_when_half_of_it_was_read_in_a_round_trip) {
+  time_point now{};
+  window_estimator e(first, most);
+  fill(e, now, most / 2);
+  sample(e, now, most / 4 - 1, 1ms);
+  EXPECT_EQ(e.window(), most / 2);
+  now += 1s;
+  sample(e, now, most / 4, 1ms);
+  EXPECT_EQ(e.window(), most);
 }
 
 TEST(window_estimator, goes_to_its_bound_and_then_asks_no_more) {
