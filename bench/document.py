@@ -31,7 +31,8 @@ in one write. hyper and tonic stand on h2, which is measured itself.
 
 `./dev bench` measures all of it again and writes this page; the command under a table that table alone. With
 `--rows NAME,…` it is some of its rows, beside the base; `--list` has the names. `./dev bench quick` takes two minutes and
-writes nothing. The programs are in `bench/`.
+writes nothing. The programs are in `bench/`. What made duplex faster, and what did not, is in
+[optimisations.md](optimisations.md).
 """
 
 
