@@ -157,6 +157,8 @@ void put_together(open_settings& settings, const flags& given) {
   }
   // A script counts messages, so what it is shown should not depend on how it is printed.
   settings.options.informational = settings.style != printer::style::body || settings.script_file;
+  // Nor does it receive before it is told to, and windows grow only where somebody does.
+  if (settings.script_file && !settings.options.stream_window) settings.options.stream_window = std::size_t{1} << 20;
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ void add_tls_options(CLI::App& app, options& opts, target_flags& given) {
 
 void add_window_options(CLI::App& app, options& opts) {
   const auto group = "Flow control";
-  add_size(app, "--window-size", "A stream's receive window (grows from 64K)", [&opts](auto n) {
+  add_size(app, "--window-size", "A stream's receive window (grows from 64K; scripts: 1M)", [&opts](auto n) {
     opts.stream_window = n;
   })->group(group);
   add_size(app, "--connection-window-size", "The connection's receive window (16M)", [&opts](auto n) {
