@@ -24,7 +24,7 @@ timespec left_until(core::time_point when) {
 
 }  // namespace
 
-thread_local int callers::held_ = 0;
+thread_local int callers::locks_held = 0;
 
 callers::callers() : interrupt_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (interrupt_ < 0) throw std::system_error(errno, std::system_category(), "eventfd");

@@ -41,7 +41,7 @@ class callers {
   }
   /// Whether the calling thread has the lock of any connection, so that it must not wait for another's: two could wait
   /// for each other.
-  [[nodiscard]] static bool inside_any() noexcept { return held_ > 0; }
+  [[nodiscard]] static bool inside_any() noexcept { return locks_held > 0; }
 
   // With the lock
 
@@ -63,14 +63,14 @@ class callers {
  private:
   void taken() noexcept {
     owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-    ++held_;
+    ++locks_held;
   }
   void given() noexcept {
     owner_.store({}, std::memory_order_relaxed);
-    --held_;
+    --locks_held;
   }
 
-  static thread_local int held_;
+  static thread_local int locks_held;
 
   std::mutex mutex_;
   std::atomic<std::thread::id> owner_;
