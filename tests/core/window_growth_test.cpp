@@ -75,10 +75,10 @@ TEST_P(growing_windows, stop_above_what_the_path_holds) {
 TEST_P(growing_windows, cost_few_pings) {
   delayed_link l(of_test());
   l.download();
-  l.run_for(10s);
+  l.run_for(4s);
   const auto to_learn = l.pings();
   EXPECT_LE(to_learn, 20U);
-  l.run_for(10s);
+  l.run_for(4s);
   EXPECT_LE(l.pings() - to_learn, 2U) << "what is learnt is not asked again all the time";
 }
 
@@ -197,12 +197,12 @@ TEST(window_growth, keeps_the_windows_of_all_streams_within_max_connection_buffe
 
 TEST(window_growth, gives_the_budget_of_a_closed_stream_to_others) {
   options opts;
-  opts.max_connection_buffer = 10 * mebibyte;
+  opts.max_connection_buffer = 3 * mebibyte;
   delayed_link l({.round_trip = 150ms}, opts);
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 3; ++i) {
     const auto id = l.download();
-    l.run_for(5s);
-    EXPECT_GE(l.window(id), 8 * mebibyte) << i;
+    l.run_for(2s);
+    EXPECT_GE(l.window(id), 2 * mebibyte) << i;
     l.client.reset(id, h2::code::cancel);
     l.run_for(1s);
   }
