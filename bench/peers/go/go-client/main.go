@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"sync"
 
 	"bench/peer"
 
@@ -39,7 +37,7 @@ func newTransport(p *peer.Plan) *http2.Transport {
 	return &http2.Transport{AllowHTTP: true, DialTLSContext: dial}
 }
 
-func newClient(p *peer.Plan) *client {
+func newClient(p *peer.Plan) peer.Client[stream] {
 	scheme := "http"
 	if p.CA != "" {
 		scheme = "https"
@@ -47,7 +45,7 @@ func newClient(p *peer.Plan) *client {
 	return &client{p, newTransport(p), scheme + "://" + p.Address() + p.Path(), make([]byte, p.Size)}
 }
 
-func (c *client) open() stream {
+func (c *client) Open() stream {
 	reader, writer := io.Pipe()
 	request, err := http.NewRequest(http.MethodPost, c.url, reader)
 	peer.Check(err)
@@ -56,8 +54,8 @@ func (c *client) open() stream {
 	return stream{writer, response.Body}
 }
 
-func (c *client) pingPong(m *peer.Meter) {
-	s := c.open()
+func (c *client) PingPong(m *peer.Meter) {
+	s := c.Open()
 	in := make([]byte, c.plan.Size)
 	for {
 		_, err := s.body.Write(c.out)
@@ -68,7 +66,7 @@ func (c *client) pingPong(m *peer.Meter) {
 	}
 }
 
-func (c *client) send(s stream, m *peer.Meter) {
+func (c *client) Send(s stream, m *peer.Meter) {
 	for {
 		_, err := s.body.Write(c.out)
 		peer.Check(err)
@@ -78,7 +76,7 @@ func (c *client) send(s stream, m *peer.Meter) {
 	}
 }
 
-func (c *client) receive(s stream, m *peer.Meter) {
+func (c *client) Receive(s stream, m *peer.Meter) {
 	in := make([]byte, c.plan.Size)
 	for {
 		_, err := io.ReadFull(s.back, in)
@@ -87,8 +85,8 @@ func (c *client) receive(s stream, m *peer.Meter) {
 	}
 }
 
-func (c *client) exchange() {
-	s := c.open()
+func (c *client) Exchange() {
+	s := c.Open()
 	_, err := s.body.Write(c.out)
 	peer.Check(err)
 	peer.Check(s.body.Close())
@@ -97,82 +95,9 @@ func (c *client) exchange() {
 	peer.Check(s.back.Close())
 }
 
-func (c *client) openAndClose(m *peer.Meter) {
-	for {
-		c.exchange()
-		m.Add(c.plan.Size)
-	}
-}
+// Opened has nothing to wait for: RoundTrip returned with the response.
+func (c *client) Opened(stream) {}
 
-func connect(p *peer.Plan, m *peer.Meter) {
-	for {
-		c := newClient(p)
-		c.exchange()
-		c.transport.CloseIdleConnections()
-		m.Add(p.Size)
-	}
-}
+func (c *client) Close() { c.transport.CloseIdleConnections() }
 
-func (c *client) idle() {
-	c.exchange()
-	before := peer.Resident()
-	all := make([]stream, c.plan.Streams)
-	for i := range all {
-		all[i] = c.open()
-	}
-	peer.ReportMemory(c.plan, before)
-	os.Exit(0)
-}
-
-func idleConnections(p *peer.Plan) {
-	newClient(p).exchange()
-	before := peer.Resident()
-	all := make([]*client, p.Streams)
-	for i := range all {
-		all[i] = newClient(p)
-		all[i].exchange()
-	}
-	peer.ReportMemory(p, before)
-	os.Exit(0)
-}
-
-func main() {
-	plan := peer.Parse()
-	c := newClient(plan)
-	switch plan.Workload {
-	case "idle":
-		c.idle()
-	case "idle-connections":
-		idleConnections(plan)
-	case "connect", "reconnect":
-		connect(plan, peer.NewMeter(plan))
-	case "up":
-		c.send(c.open(), peer.NewMeter(plan))
-	case "down":
-		c.receive(c.open(), peer.NewMeter(plan))
-	case "echo":
-		s := c.open()
-		go c.send(s, nil)
-		c.receive(s, peer.NewMeter(plan))
-	default:
-		many(plan)
-	}
-}
-
-func many(plan *peer.Plan) {
-	m := peer.NewMeter(plan)
-	var all sync.WaitGroup
-	for range plan.Threads {
-		c := newClient(plan)
-		c.exchange()
-		for range plan.Streams {
-			all.Add(1)
-			if plan.Workload == "open" {
-				go c.openAndClose(m)
-			} else {
-				go c.pingPong(m)
-			}
-		}
-	}
-	all.Wait()
-}
+func main() { peer.Run(newClient) }

@@ -4,8 +4,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
-	"sync"
 
 	"bench/peer"
 
@@ -20,7 +18,7 @@ type client struct {
 	out        []byte
 }
 
-func newClient(p *peer.Plan) *client {
+func newClient(p *peer.Plan) peer.Client[grpc.ClientStream] {
 	trust := insecure.NewCredentials()
 	if config := p.TLS(); config != nil {
 		trust = credentials.NewTLS(config)
@@ -32,15 +30,15 @@ func newClient(p *peer.Plan) *client {
 	return &client{p, connection, make([]byte, p.Size)}
 }
 
-func (c *client) open() grpc.ClientStream {
+func (c *client) Open() grpc.ClientStream {
 	s, err := c.connection.NewStream(context.Background(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},
 		c.plan.Path())
 	peer.Check(err)
 	return s
 }
 
-func (c *client) pingPong(m *peer.Meter) {
-	s := c.open()
+func (c *client) PingPong(m *peer.Meter) {
+	s := c.Open()
 	var in []byte
 	for {
 		peer.Check(s.SendMsg(&c.out))
@@ -49,7 +47,7 @@ func (c *client) pingPong(m *peer.Meter) {
 	}
 }
 
-func (c *client) send(s grpc.ClientStream, m *peer.Meter) {
+func (c *client) Send(s grpc.ClientStream, m *peer.Meter) {
 	for {
 		peer.Check(s.SendMsg(&c.out))
 		if m != nil {
@@ -58,7 +56,7 @@ func (c *client) send(s grpc.ClientStream, m *peer.Meter) {
 	}
 }
 
-func (c *client) receive(s grpc.ClientStream, m *peer.Meter) {
+func (c *client) Receive(s grpc.ClientStream, m *peer.Meter) {
 	var in []byte
 	for {
 		peer.Check(s.RecvMsg(&in))
@@ -66,8 +64,8 @@ func (c *client) receive(s grpc.ClientStream, m *peer.Meter) {
 	}
 }
 
-func (c *client) exchange() {
-	s := c.open()
+func (c *client) Exchange() {
+	s := c.Open()
 	peer.Check(s.SendMsg(&c.out))
 	peer.Check(s.CloseSend())
 	var in []byte
@@ -77,86 +75,11 @@ func (c *client) exchange() {
 	}
 }
 
-func (c *client) openAndClose(m *peer.Meter) {
-	for {
-		c.exchange()
-		m.Add(c.plan.Size)
-	}
+func (c *client) Opened(s grpc.ClientStream) {
+	_, err := s.Header()
+	peer.Check(err)
 }
 
-func connect(p *peer.Plan, m *peer.Meter) {
-	for {
-		c := newClient(p)
-		c.exchange()
-		peer.Check(c.connection.Close())
-		m.Add(p.Size)
-	}
-}
+func (c *client) Close() { peer.Check(c.connection.Close()) }
 
-func (c *client) idle() {
-	c.exchange()
-	before := peer.Resident()
-	all := make([]grpc.ClientStream, c.plan.Streams)
-	for i := range all {
-		all[i] = c.open()
-	}
-	for _, s := range all {
-		_, err := s.Header()
-		peer.Check(err)
-	}
-	peer.ReportMemory(c.plan, before)
-	os.Exit(0)
-}
-
-func idleConnections(p *peer.Plan) {
-	newClient(p).exchange()
-	before := peer.Resident()
-	all := make([]*client, p.Streams)
-	for i := range all {
-		all[i] = newClient(p)
-		all[i].exchange()
-	}
-	peer.ReportMemory(p, before)
-	os.Exit(0)
-}
-
-func main() {
-	plan := peer.Parse()
-	c := newClient(plan)
-	switch plan.Workload {
-	case "idle":
-		c.idle()
-	case "idle-connections":
-		idleConnections(plan)
-	case "connect", "reconnect":
-		connect(plan, peer.NewMeter(plan))
-	case "up":
-		c.send(c.open(), peer.NewMeter(plan))
-	case "down":
-		c.receive(c.open(), peer.NewMeter(plan))
-	case "echo":
-		s := c.open()
-		go c.send(s, nil)
-		c.receive(s, peer.NewMeter(plan))
-	default:
-		many(plan)
-	}
-}
-
-func many(plan *peer.Plan) {
-	m := peer.NewMeter(plan)
-	var all sync.WaitGroup
-	for range plan.Threads {
-		c := newClient(plan)
-		c.exchange()
-		for range plan.Streams {
-			all.Add(1)
-			if plan.Workload == "open" {
-				go c.openAndClose(m)
-			} else {
-				go c.pingPong(m)
-			}
-		}
-	}
-	all.Wait()
-}
+func main() { peer.Run(newClient) }
