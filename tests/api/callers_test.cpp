@@ -81,6 +81,15 @@ struct two_waiting {
     following = on_thread([this] { return describe(second.recv()); });
     until_waiting(second);
   }
+  /// A `recv` that ends with an error, which it returns.
+  template <class... Timeout>
+  static std::future<std::string> fail_to_recv(h2::stream& s, Timeout... timeout) {
+    return on_thread([&s, timeout...] {
+      error_code ec;
+      (void)s.recv(timeout..., ec);
+      return name(ec);
+    });
+  }
   static void until_waiting(const h2::stream& s) {
     while (!s.stats().recv_waits) std::this_thread::yield();
   }
@@ -95,11 +104,7 @@ struct two_waiting {
 
 TEST(callers, that_follow_lead_when_the_leader_times_out) {
   two_waiting both;
-  auto leading = on_thread([&] {
-    error_code ec;
-    (void)both.first.recv(std::chrono::milliseconds(20), ec);
-    return name(ec);
-  });
+  auto leading = two_waiting::fail_to_recv(both.first, std::chrono::milliseconds(20));
   both.follow();
   EXPECT_EQ(get(std::move(leading)), "timeout");
   both.second_far.send_response({200, {}});
@@ -108,11 +113,7 @@ TEST(callers, that_follow_lead_when_the_leader_times_out) {
 
 TEST(callers, that_follow_lead_when_the_leader_is_canceled) {
   two_waiting both;
-  auto leading = on_thread([&] {
-    error_code ec;
-    (void)both.first.recv(ec);
-    return name(ec);
-  });
+  auto leading = two_waiting::fail_to_recv(both.first);
   both.follow();
   two_waiting::until_waiting(both.first);
   both.first.reset(static_cast<std::uint32_t>(h2::code::cancel));
@@ -123,16 +124,8 @@ TEST(callers, that_follow_lead_when_the_leader_is_canceled) {
 
 TEST(callers, are_all_told_when_the_connection_is_closed) {
   two_waiting both;
-  auto leading = on_thread([&] {
-    error_code ec;
-    (void)both.first.recv(ec);
-    return name(ec);
-  });
-  auto following = on_thread([&] {
-    error_code ec;
-    (void)both.second.recv(ec);
-    return name(ec);
-  });
+  auto leading = two_waiting::fail_to_recv(both.first);
+  auto following = two_waiting::fail_to_recv(both.second);
   for (const auto* s : {&both.first, &both.second}) two_waiting::until_waiting(*s);
   both.link.close();
   EXPECT_EQ(get(std::move(leading)), "canceled");
