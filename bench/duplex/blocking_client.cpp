@@ -1,8 +1,8 @@
 // duplex in blocking style: one thread calls, one stream after the other.
 #include "setup.hpp"
 
+#include "common/client.hpp"
 #include "common/meter.hpp"
-#include "common/program.hpp"
 
 #include <exception>
 #include <string>
@@ -18,35 +18,6 @@ using duplex::h2::stream;
 class blocking_client {
  public:
   explicit blocking_client(const plan& p) : plan_(p), out_(p.size, 'x') {}
-
-  void run() {
-    switch (plan_.workload) {
-      case workload::ping_pong:
-        return ping_pong();
-      case workload::up:
-        return up();
-      case workload::down:
-        return down();
-      case workload::echo:
-        return echo();
-      case workload::open:
-        return open();
-      case workload::connect:
-      case workload::reconnect:
-        return connect();
-      case workload::idle:
-        return idle();
-      case workload::idle_connections:
-        return idle_connections();
-    }
-  }
-
- private:
-  [[nodiscard]] connection dial() const { return connection::connect(plan_.url(), options_of(plan_)); }
-  [[nodiscard]] stream open_on(connection& c) const { return c.open_stream(request_of(plan_), options_of(plan_)); }
-  void get_back(stream& s) const {
-    for (std::size_t back = 0; back < plan_.size;) back += payload(s.recv());
-  }
 
   // All send, then all receive: with one stream it is a round trip.
   void ping_pong() {
@@ -93,12 +64,6 @@ class blocking_client {
     s.reset(0x8);  // CANCEL: ends the sender
     sender.join();
     m.report();
-  }
-
-  void receive(stream& s, meter& m) const {
-    for (std::size_t back = 0; !m.over();) {
-      for (back += payload(s.recv()); back >= plan_.size; back -= plan_.size) m.add(plan_.size);
-    }
   }
 
   void open() {
@@ -148,6 +113,18 @@ class blocking_client {
     for (std::size_t i = 0; i < plan_.streams; ++i) all.push_back(exchange());
     m.report();
   }
+
+ private:
+  [[nodiscard]] connection dial() const { return connection::connect(plan_.url(), options_of(plan_)); }
+  [[nodiscard]] stream open_on(connection& c) const { return c.open_stream(request_of(plan_), options_of(plan_)); }
+  void get_back(stream& s) const {
+    for (std::size_t back = 0; back < plan_.size;) back += payload(s.recv());
+  }
+  void receive(stream& s, meter& m) const {
+    for (std::size_t back = 0; !m.over();) {
+      for (back += payload(s.recv()); back >= plan_.size; back -= plan_.size) m.add(plan_.size);
+    }
+  }
   [[nodiscard]] connection exchange() const {
     auto c = dial();
     auto s = open_on(c);
@@ -163,9 +140,4 @@ class blocking_client {
 }  // namespace
 }  // namespace bench
 
-int main(int argc, char** argv) {
-  return bench::run([&] {
-    const auto plan = bench::parse(argc, argv);
-    bench::on_threads(plan.threads, [&] { bench::blocking_client(plan).run(); });
-  });
-}
+int main(int argc, char** argv) { return bench::run_clients<bench::blocking_client>(argc, argv); }

@@ -2,7 +2,6 @@
 #include "setup.hpp"
 
 #include "common/meter.hpp"
-#include "common/program.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -191,12 +190,4 @@ class callback_client {
 }  // namespace
 }  // namespace bench
 
-int main(int argc, char** argv) {
-  return bench::run([&] {
-    const auto plan = bench::parse(argc, argv);
-    bench::on_threads(plan.threads, [&] {
-      boost::asio::io_context io(1);
-      bench::callback_client(plan, io).run();
-    });
-  });
-}
+int main(int argc, char** argv) { return bench::run_on_contexts<bench::callback_client>(argc, argv); }

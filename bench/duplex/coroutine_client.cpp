@@ -2,7 +2,6 @@
 #include "setup.hpp"
 
 #include "common/meter.hpp"
-#include "common/program.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -169,12 +168,4 @@ class coroutine_client {
 }  // namespace
 }  // namespace bench
 
-int main(int argc, char** argv) {
-  return bench::run([&] {
-    const auto plan = bench::parse(argc, argv);
-    bench::on_threads(plan.threads, [&] {
-      boost::asio::io_context io(1);
-      bench::coroutine_client(plan, io).run();
-    });
-  });
-}
+int main(int argc, char** argv) { return bench::run_on_contexts<bench::coroutine_client>(argc, argv); }

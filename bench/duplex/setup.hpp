@@ -2,8 +2,11 @@
 // What the clients in all three styles have in common.
 
 #include "common/plan.hpp"
+#include "common/program.hpp"
 
 #include <duplex/duplex.hpp>
+
+#include <boost/asio/io_context.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -28,5 +31,17 @@ inline std::size_t payload(const duplex::message& m) {
 }
 
 inline bool is_done(const duplex::message& m) { return std::holds_alternative<duplex::done>(m); }
+
+/// `main` of a client that is called back: one for each thread, on an io_context of its own.
+template <class Client>
+int run_on_contexts(int argc, char** argv) {
+  return run([&] {
+    const auto p = parse(argc, argv);
+    on_threads(p.threads, [&] {
+      boost::asio::io_context io(1);
+      Client(p, io).run();
+    });
+  });
+}
 
 }  // namespace bench

@@ -1,8 +1,8 @@
 // nghttp2 driven directly, by a blocking socket or by epoll: the least that an HTTP/2 client can cost.
 #include "calls.hpp"
 
+#include "common/client.hpp"
 #include "common/meter.hpp"
-#include "common/program.hpp"
 
 #include <vector>
 
@@ -15,36 +15,6 @@ class nghttp2_client {
     if (!p.tls()) return;
     context_ = client_context(p.ca, "\x02h2");
     if (p.workload == workload::reconnect) resume_sessions(context_.get(), last_);
-  }
-
-  void run() {
-    switch (plan_.workload) {
-      case workload::ping_pong:
-        return ping_pong();
-      case workload::up:
-        return up();
-      case workload::down:
-        return down();
-      case workload::echo:
-        return echo();
-      case workload::open:
-        return open();
-      case workload::connect:
-      case workload::reconnect:
-        return connect();
-      case workload::idle:
-        return idle();
-      case workload::idle_connections:
-        return idle_connections();
-    }
-  }
-
- private:
-  calls dial() { return calls(dial_link(), plan_); }
-  link dial_link() {
-    auto l = link::dial(plan_.port, context_.get());
-    if (plan_.epoll) l.set_blocking(false);
-    return l;
   }
 
   void ping_pong() {
@@ -109,13 +79,6 @@ class nghttp2_client {
     m.report();
   }
 
-  // A stream that has sent a message and got it back.
-  void exchange(calls& c) {
-    auto& one = c.open();
-    c.send(one, out_);
-    while (one.received < out_.size()) c.turn();
-  }
-
   void connect() {
     meter m(plan_);
     do {
@@ -150,6 +113,20 @@ class nghttp2_client {
     m.report();
   }
 
+ private:
+  calls dial() { return calls(dial_link(), plan_); }
+  link dial_link() {
+    auto l = link::dial(plan_.port, context_.get());
+    if (plan_.epoll) l.set_blocking(false);
+    return l;
+  }
+  // A stream that has sent a message and got it back.
+  void exchange(calls& c) {
+    auto& one = c.open();
+    c.send(one, out_);
+    while (one.received < out_.size()) c.turn();
+  }
+
   const plan& plan_;
   std::string out_;
   tls_session last_;
@@ -159,9 +136,4 @@ class nghttp2_client {
 }  // namespace
 }  // namespace bench
 
-int main(int argc, char** argv) {
-  return bench::run([&] {
-    const auto plan = bench::parse(argc, argv);
-    bench::on_threads(plan.threads, [&] { bench::nghttp2_client(plan).run(); });
-  });
-}
+int main(int argc, char** argv) { return bench::run_clients<bench::nghttp2_client>(argc, argv); }

@@ -1,8 +1,7 @@
 // The limit: blocking calls on a socket, or OpenSSL on one. Many streams are many messages in one write.
+#include "common/client.hpp"
 #include "common/link.hpp"
 #include "common/meter.hpp"
-#include "common/plan.hpp"
-#include "common/program.hpp"
 
 #include <string>
 #include <vector>
@@ -16,34 +15,6 @@ class raw_client {
     if (!p.tls()) return;
     context_ = client_context(p.ca, {});
     if (p.workload == workload::reconnect) resume_sessions(context_.get(), last_);
-  }
-
-  void run() {
-    switch (plan_.workload) {
-      case workload::ping_pong:
-        return ping_pong();
-      case workload::up:
-        return up();
-      case workload::down:
-        return down();
-      case workload::echo:
-        return echo();
-      case workload::connect:
-      case workload::reconnect:
-        return connect();
-      case workload::idle_connections:
-        return idle_connections();
-      default:
-        throw std::runtime_error("a raw connection has no streams");
-    }
-  }
-
- private:
-  link dial(std::string_view mode) {
-    auto l = link::dial(plan_.port, context_.get());
-    if (plan_.epoll) l.set_blocking(false);
-    l.write_all(mode);
-    return l;
   }
 
   void ping_pong() {
@@ -122,6 +93,14 @@ class raw_client {
     m.report();
   }
 
+ private:
+  link dial(std::string_view mode) {
+    auto l = link::dial(plan_.port, context_.get());
+    if (plan_.epoll) l.set_blocking(false);
+    l.write_all(mode);
+    return l;
+  }
+
   const plan& plan_;
   tls_session last_;
   tls_context context_;
@@ -130,9 +109,4 @@ class raw_client {
 }  // namespace
 }  // namespace bench
 
-int main(int argc, char** argv) {
-  return bench::run([&] {
-    const auto plan = bench::parse(argc, argv);
-    bench::on_threads(plan.threads, [&] { bench::raw_client(plan).run(); });
-  });
-}
+int main(int argc, char** argv) { return bench::run_clients<bench::raw_client>(argc, argv); }
