@@ -95,7 +95,7 @@ std::tuple<error_code, T...> wait_for(const std::shared_ptr<connection>& link, I
     waker& operator=(waker&&) noexcept = default;
     ~waker() {
       const auto c = at ? at->link.lock() : nullptr;
-      if (c) c->submit([this] { at->set({errc::connection_lost, T()...}); });
+      if (c) c->submit([at = std::move(at)] { at->set({errc::connection_lost, T()...}); });
     }
     [[nodiscard]] static executor_type get_executor() noexcept { return {}; }
     void operator()(error_code ec, T... values) { std::exchange(at, nullptr)->set({ec, std::move(values)...}); }
