@@ -393,6 +393,11 @@ std::shared_ptr<stream_state> connection::open_stream(const core::request_head& 
 
 void connection::open_when_possible(core::op_id op, core::request_head head, options opts,
                                     std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done) {
+  // Where nobody waits and there is a place, it needs neither a deadline nor a place in the queue.
+  const auto limit = session_.stream_limit();
+  if (opens_.empty() && limit && session_.active_streams() < *limit) {
+    if (auto state = open_stream(head, opts, false)) return tell_opened(std::move(state), std::move(done));
+  }
   opens_.emplace(op, pending_open{std::move(done), opts, std::move(keep)});
   if (phase_ != phase::open) return fail_open(op, session_.why_not_opened());
   opts.on_message = nullptr;  // it may own a handle of this
@@ -411,6 +416,10 @@ void connection::on_opened(const core::event& e) {
   auto& [done, opts, keep] = open.mapped();
   auto state = add_stream(e.stream, opts, false);
   if (opts.active != active::off) state->set_active(opts.active, std::move(opts.on_message));
+  tell_opened(std::move(state), std::move(done));
+}
+
+void connection::tell_opened(std::shared_ptr<stream_state> state, completion<error_code, h2::stream> done) {
   ready_.add([done = std::move(done), s = h2::stream(std::make_shared<stream_handle>(std::move(state)))]() mutable {
     done({}, std::move(s));
   });

@@ -209,6 +209,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void fail_pings();
   void finish_close_waits();
   void on_opened(const core::event& e);
+  void tell_opened(std::shared_ptr<stream_state> state, completion<error_code, h2::stream> done);
   void fail_open(core::op_id op, failure why);
   void publish_failure();
   void abandon() noexcept;
