@@ -195,7 +195,7 @@ bool session::submit_due_trailers() {
     if (!s || s->failed || s->local == progress::ended) continue;
     const auto trailing = s->out.take_trailers();
     if (trailing.empty() && s->out.has_trailers()) continue;  // taken before: they may become due in two ways
-    name_values list;
+    name_values list(trailing.size());
     list.add(trailing);
     nghttp2_submit_trailer(engine_.get(), id, list.data(), list.size());
   }
@@ -257,7 +257,7 @@ error_code session::respond(std::int32_t id, op_id op, const response& head, boo
   if (config_.role == role::client || s->local != progress::head) return errc::invalid_argument;
 
   const auto status = std::to_string(head.status);
-  name_values list;
+  name_values list(1 + head.headers.size());
   list.add(":status", status);
   list.add(head.headers);
   const auto source = payload_source();
@@ -276,7 +276,7 @@ error_code session::inform(std::int32_t id, op_id op, const informational& head)
   if (config_.role == role::client || s->local != progress::head) return errc::invalid_argument;
 
   const auto status = std::to_string(head.status);
-  name_values list;
+  name_values list(1 + head.headers.size());
   list.add(":status", status);
   list.add(head.headers);
   nghttp2_submit_headers(engine_.get(), NGHTTP2_FLAG_NONE, id, nullptr, list.data(), list.size(), nullptr);

@@ -5,6 +5,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ inline constexpr std::uint64_t window_ping = ~std::uint64_t{0};
 /// A field section in the engine's form. The engine copies names and values, so it is lent them as they are.
 class name_values {
  public:
+  /// `expected`: how many there will be, so that it allocates once.
+  explicit name_values(std::size_t expected) { list_.reserve(expected); }
+
   void add(std::string_view name, std::string_view value, bool sensitive = false) {
     list_.push_back({bytes(name), bytes(value), name.size(), value.size(),
                      static_cast<std::uint8_t>(sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});

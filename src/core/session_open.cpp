@@ -5,13 +5,19 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
 namespace duplex::core {
+namespace {
+
+constexpr std::size_t most_pseudo_fields = 5;
+
+}  // namespace
 
 std::int32_t session::open(const request_head& head, const options& opts) {
-  name_values list;
+  name_values list(most_pseudo_fields + head.headers.size() + 1);  // perhaps with a priority
   list.add(":method", head.method);
   // A plain CONNECT has neither (RFC 9113, section 8.5), an extended one has both (RFC 8441, section 4).
   if (head.method != "CONNECT" || !head.protocol.empty()) {
