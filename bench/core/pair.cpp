@@ -53,7 +53,7 @@ void pair::pump() {
 bool pair::move(core::session& from, core::session& to) {
   wire_.clear();
   if (!from.pull(wire_, now_)) return false;
-  to.feed(wire_);
+  for (const auto piece : wire_.pieces()) to.feed(piece);
   return true;
 }
 

@@ -37,7 +37,7 @@ class pair {
   duplex::core::session client_;
   duplex::core::session server_;
   duplex::core::op_id op_ = 0;
-  std::string wire_;
+  duplex::core::outgoing wire_;
   std::string reply_;
 };
 

@@ -3,7 +3,6 @@
 #include "core/outbox.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace duplex::core {
@@ -53,13 +52,17 @@ void outbox::push_trailers(fields list) {
   end_ = ending::trailers;
 }
 
-std::size_t outbox::read(char* to, std::size_t size) {
+std::size_t outbox::read(outgoing& to, std::size_t size) {
   std::size_t total = 0;
   while (!queue_.empty()) {
     auto& front = queue_.front();
     const auto rest = front.rest();
     const auto n = std::min(size - total, rest.size());
-    if (n > 0) std::memcpy(to + total, rest.data(), n);
+    if (front.how == kind::kept) {
+      to.append(rest.substr(0, n));
+    } else {
+      to.lend(rest.substr(0, n));
+    }
     total += n;
     bytes_ -= n;
     if (front.how == kind::kept) {

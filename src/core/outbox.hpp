@@ -6,6 +6,7 @@
 // until then the caller waits, and framing may take from the caller's bytes directly.
 
 #include "core/fifo.hpp"
+#include "core/outgoing.hpp"
 
 #include <duplex/fields.hpp>
 
@@ -40,8 +41,9 @@ class outbox {
   /// Ends without payload: the head said END_STREAM.
   void close() noexcept { end_ = ending::fin; }
 
-  /// Moves at most `size` bytes of payload to `to`.
-  std::size_t read(char* to, std::size_t size);
+  /// Moves at most `size` bytes of payload to `to`, which may be where they are: memory that was lent must stay until
+  /// they were written, and not only until its send is complete.
+  std::size_t read(outgoing& to, std::size_t size);
 
   /// Whether `fin` or trailers were queued: nothing may follow.
   [[nodiscard]] bool closed() const noexcept { return end_ != ending::open; }

@@ -16,8 +16,8 @@
 namespace duplex::core {
 namespace {
 
-constexpr std::size_t pull_size = 65536;
 constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
+constexpr std::size_t pull_size = 65536;
 constexpr std::string_view http1 = "HTTP/";
 constexpr std::size_t longest_status_line = 256;
 constexpr std::size_t preface_size = 24;          // RFC 9113, section 3.4
@@ -146,21 +146,25 @@ bool session::apply_recorded() {
   return opened || widened || !resets.empty();
 }
 
-bool session::pull(std::string& out, time_point now) {
+bool session::pull(outgoing& out, time_point now) {
   if (dead_) return false;
   measure(now);
   const auto before = out.size();
-  for (bool more = true; more && out.size() - before < pull_size;) {
+  to_ = &out;
+  full_at_ = before + pull_size;
+  for (bool more = true; more && out.size() < full_at_;) {
     stop_uploads();
-    while (out.size() - before < pull_size) {
+    while (out.size() < full_at_) {
+      // DATA is appended by a callback, which also ends this when there is enough.
       const std::uint8_t* bytes = nullptr;
       const auto n = nghttp2_session_mem_send(engine_.get(), &bytes);
       if (n <= 0) break;  // below zero only out of memory: the frames that are left stay queued
-      out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n));
+      out.append({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n)});
     }
     more = apply_recorded();
     more = submit_due_trailers() || more || !to_stop_.empty();
   }
+  to_ = nullptr;
 
   wire_.bytes_sent += out.size() - before;
   if (!settings_sent_ && !settings_acknowledged_ && out.size() > before) settings_sent_ = now;
@@ -296,7 +300,8 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
     // The engine frames DATA only within a window, even when it is empty. Trailers without a field end the stream as
     // well, and a client that grants window only after the end is not waited for. Not from a client: gRPC's servers
     // take a second HEADERS for a broken stream id.
-    s->out.read(nullptr, 0);
+    outgoing nothing;
+    s->out.read(nothing, 0);
     complete_sends(*s);
     due_trailers_.push_back(id);
     return {};

@@ -16,6 +16,7 @@
 #include "core/continuation_guard.hpp"
 #include "core/deadlines.hpp"
 #include "core/open_queue.hpp"
+#include "core/outgoing.hpp"
 #include "core/stream.hpp"
 #include "core/window_estimator.hpp"
 
@@ -84,8 +85,9 @@ class session {
   /// Takes what came from the peer, in pieces of any size.
   void feed(std::string_view bytes);
 
-  /// Appends frames to send, about 64 KiB at most, and returns whether there were any.
-  bool pull(std::string& out, time_point now);
+  /// Appends frames to send, about 64 KiB at most, and returns whether there were any. Payload that was lent is still
+  /// where it was: it may go away when the next event was taken, and not before.
+  bool pull(outgoing& out, time_point now);
 
   /// Nothing will be sent or received any more.
   [[nodiscard]] bool finished() const;
@@ -226,6 +228,8 @@ class session {
 
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
+  outgoing* to_ = nullptr;  // of `pull`, while it runs
+  std::size_t full_at_ = 0;  // bytes
   std::size_t arrived_ = 0;
   std::vector<std::int32_t> begun_;  // new streams
   bool measured_ = false;            // the PING of the estimator was answered

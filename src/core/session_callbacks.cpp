@@ -18,6 +18,7 @@ namespace duplex::core {
 namespace {
 
 constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
+constexpr std::size_t frame_head_size = 9;  // RFC 9113, section 4.1
 
 std::string_view text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -241,15 +242,15 @@ struct session_callbacks {
 
   // Sending
 
-  static ssize_t on_read(nghttp2_session*, std::int32_t id, std::uint8_t* to, std::size_t size, std::uint32_t* flags,
+  // Says how much there is; it is taken in on_data, which follows at once.
+  static ssize_t on_read(nghttp2_session*, std::int32_t id, std::uint8_t*, std::size_t size, std::uint32_t* flags,
                          nghttp2_data_source*, void* user) {
     auto& s = self(user);
     auto* st = s.find(id);
     if (!st || st->failed || !st->out.ready()) return NGHTTP2_ERR_DEFERRED;
-    const auto n = st->out.read(reinterpret_cast<char*>(to), size);
-    st->bytes_sent += n;
-    s.progressed_.push_back(id);
-    if (st->out.at_end()) {
+    const auto n = std::min(size, st->out.bytes());
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (st->out.closed() && n == st->out.bytes()) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
       if (st->out.has_trailers()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -257,6 +258,18 @@ struct session_callbacks {
       }
     }
     return static_cast<ssize_t>(n);
+  }
+
+  static int on_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head, std::size_t size,
+                     nghttp2_data_source*, void* user) {
+    auto& s = self(user);
+    auto* st = s.find(frame->hd.stream_id);
+    if (!st) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    s.to_->append(text(head, frame_head_size));
+    st->out.read(*s.to_, size);
+    st->bytes_sent += size;
+    s.progressed_.push_back(st->id);
+    return s.to_->size() < s.full_at_ ? 0 : NGHTTP2_ERR_PAUSE;
   }
 
   static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -382,6 +395,7 @@ nghttp2_session* make_engine(bool server, session* owner) {
   nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on::on_invalid_frame);
   nghttp2_session_callbacks_set_error_callback2(callbacks, on::on_error);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on::on_stream_close);
+  nghttp2_session_callbacks_set_send_data_callback(callbacks, on::on_data);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on::on_frame_send);
   nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on::on_frame_not_send);
 

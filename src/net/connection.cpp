@@ -29,6 +29,17 @@ constexpr std::chrono::milliseconds idle_after(1000);
 // Completions that cause the next at once could go on for ever; then others have their turn.
 constexpr int rounds_per_turn = 64;
 
+std::span<std::string_view> drop_front(std::span<std::string_view> pieces, std::size_t size) {
+  while (size > 0) {
+    auto& first = pieces.front();
+    const auto n = std::min(size, first.size());
+    first.remove_prefix(n);
+    size -= n;
+    if (first.empty()) pieces = pieces.subspan(1);
+  }
+  return pieces;
+}
+
 std::string describe(error_code ec) {
   if (ec == asio::error::eof) return "the peer closed the connection";
   if (ec == asio::ssl::error::stream_truncated) return "the peer closed the connection without ending TLS";
@@ -103,22 +114,22 @@ void connection::flush() {
   for (int i = 0; phase_ == phase::open && output_ == output::idle; ++i) {
     frames.clear();
     if (!session_.pull(frames, now())) return;
-    write(frames);
+    write(frames.pieces());
     moved_ = true;
     more_to_write_ = i == writes_per_turn;
     if (more_to_write_) return;
   }
 }
 
-void connection::write(std::string_view bytes) {
+void connection::write(std::span<std::string_view> pieces) {
   error_code ec;
   do {
-    bytes.remove_prefix(link_->write_some(asio::buffer(bytes), ec));
-  } while (!ec && !bytes.empty());
+    pieces = drop_front(pieces, link_->write_pieces(pieces, ec));
+  } while (!ec && !pieces.empty());
   if (!ec) return;
   if (must_wait(ec) || ec == needs_input) {
     output_ = must_wait(ec) ? output::waiting : output::stuck;
-    unsent_ = bytes;
+    for (const auto piece : pieces) unsent_ += piece;  // what was lent is given back
   } else {
     // What the peer sent before it stopped reading can still be read, so the read says the end.
     output_ = output::broken;
@@ -139,7 +150,8 @@ void connection::go_on_writing() {
   } else if (bytes.empty() && !ec) {
     return;
   } else {
-    write(bytes);
+    std::string_view rest = bytes;
+    write({&rest, 1});
   }
 }
 

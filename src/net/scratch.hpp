@@ -16,7 +16,8 @@ struct scratch {
 
   std::array<char, size> plain{};
   std::array<char, size> cipher{};
-  std::string frames{};
+  core::outgoing frames{};
+  std::string joined{};
   std::string records{};
   std::vector<core::event> events{};
 

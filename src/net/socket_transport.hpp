@@ -6,8 +6,11 @@
 #include <boost/asio/error.hpp>
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -31,6 +34,18 @@ class socket_transport final : public transport {
   }
   std::size_t write_some(asio::const_buffer from, error_code& ec) override {
     return retry([&] { return ::send(fd_, from.data(), from.size(), MSG_DONTWAIT | MSG_NOSIGNAL); }, ec);
+  }
+  std::size_t write_pieces(std::span<const std::string_view> pieces, error_code& ec) override {
+    if (pieces.size() == 1) return write_some(asio::buffer(pieces.front()), ec);
+    std::array<iovec, most_pieces> list;  // NOLINT(cppcoreguidelines-pro-type-member-init): as much as is used
+    const auto count = std::min(pieces.size(), list.size());
+    std::transform(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(count), list.begin(), [](auto piece) {
+      return iovec{const_cast<char*>(piece.data()), piece.size()};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    });
+    msghdr message{};
+    message.msg_iov = list.data();
+    message.msg_iovlen = count;
+    return retry([&] { return ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL); }, ec);
   }
   error_code shutdown() override {
     error_code ec;
@@ -59,6 +74,8 @@ class socket_transport final : public transport {
   }
 
  private:
+  static constexpr std::size_t most_pieces = 64;  // twice what 64 KiB come in
+
   template <class Call>
   static std::size_t retry(Call call, error_code& ec) {
     for (;;) {

@@ -68,6 +68,15 @@ std::size_t tls_transport::write_some(asio::const_buffer from, error_code& ec) {
   return n;
 }
 
+// Joined, because every write is a record, and more than a little of one is in the way of the peer.
+std::size_t tls_transport::write_pieces(std::span<const std::string_view> pieces, error_code& ec) {
+  if (pieces.size() == 1) return write_some(asio::buffer(pieces.front()), ec);
+  auto& joined = scratch::here().joined;
+  joined.clear();
+  for (const auto piece : pieces) joined.append(piece.substr(0, scratch::size - joined.size()));
+  return write_some(asio::buffer(joined), ec);
+}
+
 error_code tls_transport::shutdown() {
   if (!std::exchange(ended_, true)) engine_.shutdown();
   if (const auto ec = flush()) return ec;

@@ -19,6 +19,7 @@ class tls_transport final : public transport {
 
   std::size_t read_some(asio::mutable_buffer to, error_code& ec) override;
   std::size_t write_some(asio::const_buffer from, error_code& ec) override;
+  std::size_t write_pieces(std::span<const std::string_view> pieces, error_code& ec) override;
   error_code shutdown() override;
   void rest() override { engine_.rest(); }
   void close() override { below_->close(); }

@@ -10,6 +10,8 @@
 #include <boost/asio/error.hpp>
 
 #include <cstddef>
+#include <span>
+#include <string_view>
 
 namespace duplex::net {
 
@@ -38,6 +40,18 @@ class transport {
   /// which may be nothing: what was taken may still have to leave. `needs_input`: call again with what is left when
   /// more was read.
   virtual std::size_t write_some(asio::const_buffer from, error_code& ec) = 0;
+
+  /// As above, of several pieces in a row, none of which is empty.
+  virtual std::size_t write_pieces(std::span<const std::string_view> pieces, error_code& ec) {
+    std::size_t total = 0;
+    ec = {};
+    for (const auto piece : pieces) {
+      const auto n = write_some(asio::buffer(piece), ec);
+      total += n;
+      if (ec || n < piece.size()) break;
+    }
+    return total;
+  }
 
   /// Tells the peer that nothing follows; what it still sends is dropped until its end. `would_block`: wait for
   /// writing, and call again.

@@ -39,7 +39,7 @@ TEST_P(connection, the_frames_are_told_to_a_log_in_both_directions) {
   const auto id = us.open({}, headers);
   EXPECT_EQ(name(us.send(id, "abc", true)), "ok");
   std::string out;
-  while (us->pull(out, now)) continue;
+  while (us.pull(out, now)) continue;
   const auto answer = raw::settings({{raw::initial_window_size, 5}}) + raw::response(id, raw::none, {{"a", "b"}}) +
                       raw::data(id, "defg") + raw::rst_stream(id, h2::code::no_error);
   for (std::string_view rest = answer; !rest.empty(); rest.remove_prefix(std::min(GetParam(), rest.size()))) {

@@ -86,7 +86,7 @@ void delayed_link::take() {
 bool delayed_link::write(endpoint& from, direction& to) {
   if (to.busy_until > now + time_of(path_.queue)) return false;
   std::string bytes;
-  if (!from->pull(bytes, now)) return false;
+  if (!from.pull(bytes, now)) return false;
   from.collect();
   if (&from == &client) bytes = watch_pings(std::move(bytes));
   to.busy_until = std::max(now, to.busy_until) + time_of(bytes.size());

@@ -20,7 +20,7 @@ options with_windows(std::size_t stream, std::size_t connection) {
 // The streams whose DATA one write has, in order.
 std::vector<std::int32_t> data_in_one_write(endpoint& from, time_point now) {
   std::string bytes;
-  from->pull(bytes, now);
+  from.pull(bytes, now);
   std::vector<std::int32_t> ids;
   for (const auto& f : raw::take_frames(bytes)) {
     if (f.kind == raw::type_data) ids.push_back(f.id);

@@ -54,6 +54,12 @@ std::string name(error_code ec) {
   return ec.category() == error_category() ? std::string(to_string(static_cast<errc>(ec.value()))) : ec.message();
 }
 
+std::string joined(core::outgoing& out) {
+  std::string all;
+  for (const auto piece : out.pieces()) all += piece;
+  return all;
+}
+
 std::string describe(const fields& list) {
   std::string text;
   for (const auto& f : list) add(text, f.name + ": " + f.value);
@@ -213,6 +219,13 @@ std::vector<std::int32_t> endpoint::requests() {
 
 std::string endpoint::failure_of(std::int32_t id) { return knows(id) ? describe(stream(id).failed) : "unknown stream"; }
 
+bool endpoint::pull(std::string& to, time_point now) {
+  core::outgoing out;
+  const bool any = session_.pull(out, now);
+  to += joined(out);
+  return any;
+}
+
 // The pair
 
 memory_peers::memory_peers(std::size_t read_size, const options& for_client, const options& for_server,
@@ -226,11 +239,11 @@ memory_peers::memory_peers(std::size_t read_size, const options& for_client, con
 
 bool memory_peers::move(endpoint& from, endpoint& to) {
   std::string bytes;
-  const bool moved = from->pull(bytes, now);
+  const bool moved = from.pull(bytes, now);
   from.collect();
   // A driver that was told so waits for an event before it asks again.
   if (!moved) {
-    EXPECT_FALSE(from->pull(bytes, now)) << "pull said that there is nothing, and left something";
+    EXPECT_FALSE(from.pull(bytes, now)) << "pull said that there is nothing, and left something";
   }
   for (std::string_view rest = bytes; !rest.empty();) {
     const auto n = std::min(bytes_per_read, rest.size());

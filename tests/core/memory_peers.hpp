@@ -39,6 +39,9 @@ inline constexpr std::size_t whole = std::numeric_limits<std::size_t>::max();
 /// `data #70000`.
 [[nodiscard]] std::string tell(const std::vector<message>& messages);
 
+/// A write, in one piece.
+std::string joined(core::outgoing& out);
+
 /// A session in the hands of a driver that does as it is told: takes every event, and frees a lent buffer at the
 /// first moment at which it may, so that a sanitizer sees a later use of it.
 class endpoint {
@@ -90,6 +93,9 @@ class endpoint {
   /// Whether the session still knows the stream.
   [[nodiscard]] bool knows(std::int32_t id) { return session_.find(id) != nullptr; }
   [[nodiscard]] core::stream& stream(std::int32_t id) { return *session_.find(id); }
+
+  /// Appends a write of the session's to `to`, in one piece.
+  bool pull(std::string& to, time_point now);
 
   session& operator*() noexcept { return session_; }
   session* operator->() noexcept { return &session_; }

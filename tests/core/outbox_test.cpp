@@ -1,5 +1,7 @@
 #include "core/outbox.hpp"
 
+#include "memory_peers.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,9 +21,10 @@ using ::testing::IsEmpty;
 constexpr std::size_t capacity = 10;
 
 std::string read(outbox& out, std::size_t size) {
-  std::string bytes(size, '\0');
-  bytes.resize(out.read(bytes.data(), size));
-  return bytes;
+  outgoing to;
+  const auto n = out.read(to, size);
+  EXPECT_EQ(n, to.size());
+  return test::joined(to);
 }
 
 std::vector<op_id> take_completed(outbox& out) {

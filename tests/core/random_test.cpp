@@ -101,7 +101,7 @@ class random_walk {
     auto& from = dice_.one_in(2) ? p_.client : p_.server;
     auto& to = &from == &p_.client ? p_.server : p_.client;
     std::string bytes;
-    from->pull(bytes, p_.now);
+    from.pull(bytes, p_.now);
     from.collect();
     to->feed(bytes);
     to.collect();

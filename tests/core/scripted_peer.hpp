@@ -52,7 +52,7 @@ class scripted_peer {
 
   /// Takes what the session writes.
   void listen() {
-    while (us->pull(unread_, now)) us.collect();
+    while (us.pull(unread_, now)) us.collect();
     us.collect();
     for (auto& f : raw::take_frames(unread_)) {
       if (f.kind == raw::type_window_update) credit_[f.id] += f.number();

@@ -125,7 +125,7 @@ TEST(stats, of_a_connection_show_its_windows) {
   EXPECT_EQ(p.client->stats(p.now).send_window, 100000);
   p.client.send(id, std::string(1000, 'x'));
   std::string bytes;
-  p.client->pull(bytes, p.now);
+  p.client.pull(bytes, p.now);
   EXPECT_EQ(p.client->stats(p.now).send_window, 99000);
 }
 

@@ -85,6 +85,12 @@ class faulty_transport final : public net::transport {
     return n;
   }
 
+  std::size_t write_pieces(std::span<const std::string_view> pieces, error_code& ec) override {
+    std::string all;
+    for (const auto piece : pieces) all += piece;
+    return write_some(net::asio::buffer(all), ec);
+  }
+
   error_code shutdown() override {
     error_code ec;
     if (fails(ec)) return ec;
