@@ -12,6 +12,7 @@ template <class T>
 class fifo {
  public:
   using iterator = typename std::vector<T>::iterator;
+  using const_iterator = typename std::vector<T>::const_iterator;
 
   [[nodiscard]] bool empty() const noexcept { return head_ == items_.size(); }
   [[nodiscard]] std::size_t size() const noexcept { return items_.size() - head_; }
@@ -19,6 +20,8 @@ class fifo {
   [[nodiscard]] T& back() { return items_.back(); }
   [[nodiscard]] iterator begin() noexcept { return items_.begin() + static_cast<std::ptrdiff_t>(head_); }
   [[nodiscard]] iterator end() noexcept { return items_.end(); }
+  [[nodiscard]] const_iterator begin() const noexcept { return items_.begin() + static_cast<std::ptrdiff_t>(head_); }
+  [[nodiscard]] const_iterator end() const noexcept { return items_.end(); }
 
   /// Moves the elements, at times.
   template <class... Args>

@@ -17,7 +17,8 @@ void outbox::push(op_id op, std::span<const std::string_view> parts, bool end, k
   std::size_t size = 0;
   for (const auto part : parts) size += part.size();
 
-  if (how == kind::buffered && waiting_ == 0 && size <= capacity_ - kept_bytes_) {
+  const bool small = size < outgoing::least_lent;
+  if (how == kind::buffered && small && waiting_ == 0 && size <= capacity_ - kept_bytes_) {
     for (const auto part : parts) keep(part);
     completed_.push_back(op);
     return;
@@ -78,11 +79,9 @@ std::size_t outbox::read(outgoing& to, std::size_t size) {
     }
     (void)queue_.pop_front();
   }
-  if (waiting_ > 0) keep_what_fits();
   return total;
 }
 
-// Buffered sends become complete in their order: the first one that does not fit holds back those behind it.
 void outbox::keep_what_fits() {
   auto first = queue_.begin();
   while (waiting_ > 0) {
@@ -101,6 +100,12 @@ void outbox::keep_what_fits() {
     completed_.push_back(op);
     --waiting_;
   }
+}
+
+bool outbox::waits(op_id op) const noexcept {
+  return std::any_of(queue_.begin(), queue_.end(), [op](const entry& e) {
+    return e.how == kind::buffered && e.op == op;
+  });
 }
 
 void outbox::clear() noexcept {

@@ -3,7 +3,8 @@
 //
 // Two kinds of sends share the queue. A borrowed one leaves its bytes with the caller and is complete when the last
 // was framed. A buffered one (blocking send) is complete as soon as what is left of it fits into the bounded buffer;
-// until then the caller waits, and framing may take from the caller's bytes directly.
+// until then the caller waits, and framing may take from the caller's bytes directly. A large one is not copied before
+// framing had a chance to.
 
 #include "core/fifo.hpp"
 #include "core/outgoing.hpp"
@@ -55,6 +56,12 @@ class outbox {
   [[nodiscard]] bool has_trailers() const noexcept { return end_ == ending::trailers; }
   [[nodiscard]] fields take_trailers() noexcept { return std::move(trailers_); }
 
+  /// Copies the buffered sends that fit, in their order: the first one that does not holds back those behind it.
+  void keep_what_fits();
+  /// Whether any buffered send, or this one, was neither framed nor copied yet.
+  [[nodiscard]] bool waits() const noexcept { return waiting_ > 0; }
+  [[nodiscard]] bool waits(op_id op) const noexcept;
+
   /// Payload that waits, borrowed and buffered.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
@@ -83,7 +90,6 @@ class outbox {
   };
 
   void keep(std::string_view bytes);
-  void keep_what_fits();
 
   fifo<entry> queue_;
   fields trailers_;
@@ -91,7 +97,7 @@ class outbox {
   std::size_t bytes_ = 0;
   std::size_t kept_bytes_ = 0;
   std::size_t lent_ = 0;     // borrowed sends in the queue
-  std::size_t waiting_ = 0;  // buffered sends that did not fit yet
+  std::size_t waiting_ = 0;  // buffered sends that were not copied
   ending end_ = ending::open;
   std::vector<op_id> completed_;
 };

@@ -174,6 +174,7 @@ bool session::pull(outgoing& out, time_point now) {
     if (!s) continue;
     complete_sends(*s);
     watch_stall(*s, now);
+    if (s->out.waits()) unsettled_.push_back({id, 0, {}});
   }
   progressed_.clear();
   return out.size() > before;
@@ -308,8 +309,7 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
   }
   if (!complete_sends(*s, op)) {
     if (how == outbox::kind::buffered) {
-      deadlines_.set({id, waiting::buffered_send, op}, after(now, s->send_timeout));
-      ++s->timed_sends;
+      unsettled_.push_back({id, op, after(now, s->send_timeout)});
     } else if (!lent_before) {
       watch_stall(*s, now);
     }
@@ -352,6 +352,18 @@ bool session::complete_sends(stream& s, op_id op) {
   }
   s.out.forget_completed();
   return found;
+}
+
+void session::settle_sends() {
+  for (const auto& [id, op, deadline] : unsettled_) {
+    auto* s = find(id);
+    if (!s) continue;
+    s->out.keep_what_fits();
+    if (complete_sends(*s, op) || !s->out.waits(op)) continue;
+    deadlines_.set({id, waiting::buffered_send, op}, deadline);
+    ++s->timed_sends;
+  }
+  unsettled_.clear();
 }
 
 void session::watch_stall(stream& s, time_point now) {

@@ -89,6 +89,10 @@ class session {
   /// where it was: it may go away when the next event was taken, and not before.
   bool pull(outgoing& out, time_point now);
 
+  /// To be called when no `pull` will follow soon: buffered sends that were not framed are copied as far as they fit,
+  /// so that those who wait for them may go on. Their time-outs begin with it.
+  void settle_sends();
+
   /// Nothing will be sent or received any more.
   [[nodiscard]] bool finished() const;
 
@@ -240,6 +244,12 @@ class session {
   std::int32_t last_request_ = 0;
   std::vector<std::int32_t> progressed_;  // payload was framed
   std::vector<std::int32_t> stalls_;      // `stalls_at` may have changed
+  struct unsettled_send {
+    std::int32_t stream;
+    op_id op;  // without one: earlier sends of the stream may fit now
+    time_point deadline;
+  };
+  std::vector<unsettled_send> unsettled_;
   std::vector<std::int32_t> due_trailers_;
   std::vector<std::int32_t> to_erase_;
   std::string invalid_frame_;  // of the connection; a stream has its own

@@ -113,12 +113,13 @@ void connection::flush() {
   auto& frames = scratch::here().frames;
   for (int i = 0; phase_ == phase::open && output_ == output::idle; ++i) {
     frames.clear();
-    if (!session_.pull(frames, now())) return;
+    if (!session_.pull(frames, now())) break;
     write(frames.pieces());
     moved_ = true;
     more_to_write_ = i == writes_per_turn;
-    if (more_to_write_) return;
+    if (more_to_write_ && output_ == output::idle) return;
   }
+  session_.settle_sends();
 }
 
 void connection::write(std::span<std::string_view> pieces) {

@@ -223,6 +223,7 @@ bool endpoint::pull(std::string& to, time_point now) {
   core::outgoing out;
   const bool any = session_.pull(out, now);
   to += joined(out);
+  session_.settle_sends();
   return any;
 }
 

@@ -24,6 +24,7 @@ std::string read(outbox& out, std::size_t size) {
   outgoing to;
   const auto n = out.read(to, size);
   EXPECT_EQ(n, to.size());
+  out.keep_what_fits();
   return test::joined(to);
 }
 
@@ -123,6 +124,33 @@ TEST(outbox, copies_a_buffered_send_that_fits) {
   push(out, 1, {mine}, false, kind::buffered);
   mine = "xyz";
   EXPECT_EQ(read(out, 3), "abc");
+}
+
+TEST(outbox, does_not_copy_a_large_buffered_send_that_is_framed_at_once) {
+  const std::string mine(2 * outgoing::least_lent, 'x');
+  outbox out(mine.size());
+  push(out, 1, {mine}, false, kind::buffered);
+  EXPECT_TRUE(out.waits());
+  EXPECT_TRUE(out.waits(1));
+  outgoing to;
+  EXPECT_EQ(out.read(to, mine.size()), mine.size());
+  EXPECT_EQ(to.pieces().front().data(), mine.data());
+  EXPECT_THAT(take_completed(out), ElementsAre(1));
+  EXPECT_FALSE(out.waits());
+}
+
+TEST(outbox, copies_what_framing_left_of_a_large_buffered_send) {
+  std::string mine(outgoing::least_lent, 'x');
+  outbox out(mine.size());
+  push(out, 1, {mine}, false, kind::buffered);
+  outgoing to;
+  EXPECT_EQ(out.read(to, 10), 10U);
+  EXPECT_THAT(take_completed(out), IsEmpty());
+  out.keep_what_fits();
+  EXPECT_THAT(take_completed(out), ElementsAre(1));
+  EXPECT_FALSE(out.waits(1));
+  mine.assign(mine.size(), 'y');
+  EXPECT_EQ(read(out, mine.size()), std::string(mine.size() - 10, 'x'));
 }
 
 TEST(outbox, keeps_a_buffered_send_waiting_until_the_rest_of_it_fits) {

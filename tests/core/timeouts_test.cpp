@@ -124,6 +124,7 @@ TEST_P(timeouts, a_buffered_send_that_finds_no_room_resets_the_stream_and_says_s
   stingy_peer p(GetParam(), send_timeout(5s, 10), 0);
   EXPECT_EQ(name(p.us.send_buffered(p.id, "0123456789abcde")), "ok");
   const auto op = p.us.last_op();
+  p.listen();
   EXPECT_EQ(*p.us->next_deadline(), p.now + 5s);
   p.advance(4999ms);
   EXPECT_EQ(p.us.failure_of(p.id), "none");
