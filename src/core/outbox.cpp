@@ -103,9 +103,8 @@ void outbox::keep_what_fits() {
 }
 
 bool outbox::waits(op_id op) const noexcept {
-  return std::any_of(queue_.begin(), queue_.end(), [op](const entry& e) {
-    return e.how == kind::buffered && e.op == op;
-  });
+  return std::any_of(queue_.begin(), queue_.end(),
+                     [op](const entry& e) { return e.how == kind::buffered && e.op == op; });
 }
 
 void outbox::clear() noexcept {

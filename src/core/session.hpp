@@ -232,7 +232,7 @@ class session {
 
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
-  outgoing* to_ = nullptr;  // of `pull`, while it runs
+  outgoing* to_ = nullptr;   // of `pull`, while it runs
   std::size_t full_at_ = 0;  // bytes
   std::size_t arrived_ = 0;
   std::vector<std::int32_t> begun_;  // new streams

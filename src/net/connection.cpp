@@ -30,13 +30,11 @@ constexpr std::chrono::milliseconds idle_after(1000);
 constexpr int rounds_per_turn = 64;
 
 std::span<std::string_view> drop_front(std::span<std::string_view> pieces, std::size_t size) {
-  while (size > 0) {
-    auto& first = pieces.front();
-    const auto n = std::min(size, first.size());
-    first.remove_prefix(n);
-    size -= n;
-    if (first.empty()) pieces = pieces.subspan(1);
+  while (!pieces.empty() && size >= pieces.front().size()) {
+    size -= pieces.front().size();
+    pieces = pieces.subspan(1);
   }
+  if (!pieces.empty()) pieces.front().remove_prefix(size);
   return pieces;
 }
 
