@@ -158,6 +158,8 @@ class session {
   [[nodiscard]] std::size_t active_streams() const noexcept { return active_; }
   /// How many streams the peer lets us have at the same time; none until it has said so.
   [[nodiscard]] std::optional<std::uint32_t> stream_limit() const;
+  /// Whether one more stream is within that limit.
+  [[nodiscard]] bool has_place() const;
 
   /// What the driver does not know.
   [[nodiscard]] h2::stream_stats stats(const stream& s) const;
@@ -186,7 +188,6 @@ class session {
   };
 
   void submit_settings();
-  [[nodiscard]] bool has_place() const;
   bool open_waiting();
   void refuse_waiting();
   stream& add_stream(std::int32_t id, const options& opts);

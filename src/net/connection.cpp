@@ -405,8 +405,7 @@ std::shared_ptr<stream_state> connection::open_stream(const core::request_head& 
 void connection::open_when_possible(core::op_id op, core::request_head head, options opts,
                                     std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done) {
   // Where nobody waits and there is a place, it needs neither a deadline nor a place in the queue.
-  const auto limit = session_.stream_limit();
-  if (opens_.empty() && limit && session_.active_streams() < *limit) {
+  if (opens_.empty() && session_.has_place()) {
     if (auto state = open_stream(head, opts, false)) return tell_opened(std::move(state), std::move(done));
   }
   opens_.emplace(op, pending_open{std::move(done), opts, std::move(keep)});
