@@ -10,6 +10,8 @@
 
 namespace duplex::core {
 
+inline constexpr std::size_t frame_head_size = 9;  // RFC 9113, section 4.1
+
 class continuation_guard {
  public:
   /// `limit`: most CONTINUATION frames of a block. `preface`: bytes before the first frame.
@@ -42,7 +44,7 @@ class continuation_guard {
   std::size_t limit_;
   std::size_t payload_left_;
   std::size_t seen_ = 0;
-  std::array<std::uint8_t, 9> head_{};
+  std::array<std::uint8_t, frame_head_size> head_{};
   std::size_t have_ = 0;
 };
 

@@ -59,17 +59,14 @@ std::size_t outbox::read(outgoing& to, std::size_t size) {
     auto& front = queue_.front();
     const auto rest = front.rest();
     const auto n = std::min(size - total, rest.size());
-    if (front.how == kind::kept) {
-      to.append(rest.substr(0, n));
-    } else {
-      to.lend(rest.substr(0, n));
-    }
     total += n;
     bytes_ -= n;
     if (front.how == kind::kept) {
+      to.append(rest.substr(0, n));
       front.read += n;
       kept_bytes_ -= n;
     } else {
+      to.lend(rest.substr(0, n));
       front.lent.remove_prefix(n);
     }
     if (n < rest.size()) break;

@@ -16,8 +16,8 @@
 namespace duplex::core {
 namespace {
 
-constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
 constexpr std::size_t pull_size = 65536;
+constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
 constexpr std::string_view http1 = "HTTP/";
 constexpr std::size_t longest_status_line = 256;
 constexpr std::size_t preface_size = 24;          // RFC 9113, section 3.4

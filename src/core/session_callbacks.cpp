@@ -18,7 +18,6 @@ namespace duplex::core {
 namespace {
 
 constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
-constexpr std::size_t frame_head_size = 9;  // RFC 9113, section 4.1
 
 std::string_view text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};

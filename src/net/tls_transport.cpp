@@ -68,7 +68,7 @@ std::size_t tls_transport::write_some(asio::const_buffer from, error_code& ec) {
   return n;
 }
 
-// Joined, because every write is a record, and more than a little of one is in the way of the peer.
+// Joined, because each piece would be a record of its own.
 std::size_t tls_transport::write_pieces(std::span<const std::string_view> pieces, error_code& ec) {
   if (pieces.size() == 1) return write_some(asio::buffer(pieces.front()), ec);
   auto& joined = scratch::here().joined;
