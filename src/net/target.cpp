@@ -38,9 +38,61 @@ core::problem take_host(fields& headers, std::string& authority) {
   return std::nullopt;
 }
 
+struct parsed_url {
+  target where{};
+  std::string host{};  // as it is written
+  std::string path{};  // with the query
+};
+
 bool in_range(boost::core::string_view digits, std::uint16_t number) {
   const auto first = digits.find_first_not_of('0');
   return number != 0 && first != boost::core::string_view::npos && digits.substr(first) == std::to_string(number);
+}
+
+std::variant<parsed_url, std::string> parse_url(const std::string& text) {
+  if (text.empty()) return "URL is empty";
+  const auto parsed = boost::urls::parse_uri(text);
+  if (!parsed) return "URL " + quoted(text) + " cannot be parsed: " + parsed.error().message();
+  const boost::urls::url_view& url = *parsed;
+
+  parsed_url out;
+  if (url.scheme_id() == boost::urls::scheme::https) {
+    out.where = {true, {}, 443};
+  } else if (url.scheme_id() == boost::urls::scheme::http) {
+    out.where = {false, {}, 80};
+  } else {
+    return "URL " + quoted(text) + " has the unknown scheme " + quoted(std::string(url.scheme()));
+  }
+  if (url.encoded_host().empty()) return "URL " + quoted(text) + " has no host";
+  if (url.has_userinfo()) return "URL with user information is not accepted; send an authorization header";
+  out.where.host = std::string(url.host_address());
+  if (!is_host(out.where.host)) return "URL " + quoted(text) + " has a host that is no name";
+  if (url.has_port() && !url.port().empty()) {
+    // Boost.URL's number is modulo 2^16 when there are more digits than fit.
+    if (!in_range(url.port(), url.port_number())) return "URL " + quoted(text) + " has a port out of range";
+    out.where.port = url.port_number();
+  }
+  out.host = std::string(url.encoded_host());
+  out.path = std::string(url.encoded_path());
+  if (out.path.empty()) out.path = "/";
+  // Behind a port without digits Boost.URL takes what follows for a path.
+  if (!out.path.starts_with('/')) {
+    return "URL " + quoted(text) + ": path " + quoted(out.path) + " does not begin with a slash";
+  }
+  if (url.has_query()) out.path += "?" + std::string(url.encoded_query());
+  if (auto bad = core::check_path(out.path)) return "URL " + quoted(text) + ": " + *bad;
+  return out;
+}
+
+// Calls of the same method follow each other, and taking the URL apart costs more than any other part of an open.
+const std::variant<parsed_url, std::string>& remembered(const std::string& url) {
+  struct memory {
+    std::string url{};
+    std::variant<parsed_url, std::string> parsed = parse_url({});
+  };
+  thread_local memory last;
+  if (url != last.url) last = {url, parse_url(url)};
+  return last.parsed;
 }
 
 }  // namespace
@@ -50,42 +102,21 @@ std::string to_string(const target& where) {
 }
 
 std::variant<parsed_request, std::string> parse_request(const request& rq) {
-  if (rq.url.empty()) return "URL is empty";
-  const auto parsed = boost::urls::parse_uri(rq.url);
-  if (!parsed) return "URL " + quoted(rq.url) + " cannot be parsed: " + parsed.error().message();
-  const boost::urls::url_view& url = *parsed;
+  const auto& parsed = remembered(rq.url);
+  if (const auto* bad = std::get_if<std::string>(&parsed)) return *bad;
+  const auto& url = std::get<parsed_url>(parsed);
 
-  parsed_request out;
-  if (url.scheme_id() == boost::urls::scheme::https) {
-    out.where = {true, {}, 443};
-  } else if (url.scheme_id() == boost::urls::scheme::http) {
-    out.where = {false, {}, 80};
-  } else {
-    return "URL " + quoted(rq.url) + " has the unknown scheme " + quoted(std::string(url.scheme()));
-  }
-  if (url.encoded_host().empty()) return "URL " + quoted(rq.url) + " has no host";
-  if (url.has_userinfo()) return "URL with user information is not accepted; send an authorization header";
-  out.where.host = std::string(url.host_address());
-  if (!is_host(out.where.host)) return "URL " + quoted(rq.url) + " has a host that is no name";
-  if (url.has_port() && !url.port().empty()) {
-    // Boost.URL's number is modulo 2^16 when there are more digits than fit.
-    if (!in_range(url.port(), url.port_number())) return "URL " + quoted(rq.url) + " has a port out of range";
-    out.where.port = url.port_number();
-  }
-
+  parsed_request out{url.where, {}};
   auto& head = out.head;
   head.method = rq.method;
-  head.scheme = out.where.tls ? "https" : "http";
-  head.authority = std::string(url.encoded_host());
-  const bool default_port = out.where.port == (out.where.tls ? 443 : 80);
-  if (!default_port || head.method == "CONNECT") head.authority += ":" + std::to_string(out.where.port);
-  head.path = std::string(url.encoded_path());
-  if (head.path.empty()) head.path = "/";
-  if (url.has_query()) head.path += "?" + std::string(url.encoded_query());
+  head.scheme = url.where.tls ? "https" : "http";
+  head.authority = url.host;
+  const bool default_port = url.where.port == (url.where.tls ? 443 : 80);
+  if (!default_port || head.method == "CONNECT") head.authority += ":" + std::to_string(url.where.port);
+  head.path = url.path;
   head.headers = rq.headers;
 
   if (auto bad = core::check_method(head.method)) return *bad;
-  if (auto bad = core::check_path(head.path)) return "URL " + quoted(rq.url) + ": " + *bad;
   if (auto bad = take_host(head.headers, head.authority)) return *bad;
   if (auto bad = core::check_fields(head.headers)) return *bad;
   if (!rq.protocol.empty()) return "protocol " + quoted(rq.protocol) + ": extended CONNECT is not supported yet";

@@ -79,6 +79,7 @@ TEST(target, that_is_refused_names_the_culprit) {
       {"https://h:99999999999999999999/", "port"},
       {"https://h:-1/", "\"-1/\""},
       {"https://h:80x/", "\"x/\""},
+      {"https://h:*", "\"*\""},
       {"https://[::1/", "\"https://[::1/\""},
       {"https://[1:2]/", "\"https://[1:2]/\""},
       {"https://::1/", "\"https://::1/\""},
