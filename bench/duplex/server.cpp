@@ -5,6 +5,7 @@
 
 #include <duplex/duplex.hpp>
 
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -13,6 +14,7 @@
 #include <array>
 #include <iostream>
 #include <string>
+#include <utility>
 
 namespace bench {
 namespace {
@@ -20,30 +22,44 @@ namespace {
 namespace asio = boost::asio;
 using duplex::h2::stream;
 
+// What does not wait for it fails if the response did.
+void begin(stream& s) {
+  static const duplex::response ok{200, {{"content-type", "application/grpc"}}};
+  s.async_send_response(ok, asio::detached);
+}
+
 asio::awaitable<void> sink(stream s) {
-  for (auto m = co_await s.async_recv(); !std::holds_alternative<duplex::done>(m);) m = co_await s.async_recv();
-  co_await s.async_send({}, duplex::h2::fin);
+  begin(s);
+  for (;;) {
+    auto m = s.try_recv();
+    if (!m) m = co_await s.async_recv();
+    if (std::holds_alternative<duplex::done>(*m)) break;
+  }
+  s.async_send({}, duplex::h2::fin, asio::detached);
 }
 
 asio::awaitable<void> source(stream s) {
+  begin(s);
   const std::string bytes(chunk, 'x');
   for (;;) co_await s.async_send(bytes);
 }
 
 asio::awaitable<void> echo(stream s) {
-  for (auto m = co_await s.async_recv(); !std::holds_alternative<duplex::done>(m); m = co_await s.async_recv()) {
-    if (auto* d = std::get_if<duplex::data>(&m)) co_await s.async_send(d->bytes);
+  begin(s);
+  for (;;) {
+    auto m = s.try_recv();
+    if (!m) m = co_await s.async_recv();
+    if (std::holds_alternative<duplex::done>(*m)) break;
+    if (auto* d = std::get_if<duplex::data>(&*m)) co_await s.async_send(d->bytes);
   }
-  co_await s.async_send({}, duplex::h2::fin);
+  s.async_send({}, duplex::h2::fin, asio::detached);
 }
 
-asio::awaitable<void> answer(duplex::request head, stream s) {
-  duplex::response ok{200, {{"content-type", "application/grpc"}}};
-  co_await s.async_send_response(ok);
+asio::awaitable<void> answer(const duplex::request& head, stream s) {
   const auto path = head.path();
-  if (path.starts_with("/sink")) co_return co_await sink(s);
-  if (path.starts_with("/source")) co_return co_await source(s);
-  co_await echo(s);
+  if (path.starts_with("/sink")) return sink(std::move(s));
+  if (path.starts_with("/source")) return source(std::move(s));
+  return echo(std::move(s));
 }
 
 }  // namespace

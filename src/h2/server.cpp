@@ -2,6 +2,7 @@
 
 #include <duplex/h2/server.hpp>
 
+#include "h2/launch.hpp"
 #include "net/server.hpp"
 
 #include <utility>
@@ -30,6 +31,12 @@ server::~server() {
 std::uint16_t server::port() const noexcept { return impl_ ? impl_->port() : 0; }
 
 std::string server::url() const { return impl_ ? impl_->url() : std::string(); }
+
+request_handler server::launching(coroutine_handler handler) {
+  return [shared = std::make_shared<coroutine_handler>(std::move(handler))](request head, stream s) {
+    launch(shared, std::move(head), std::move(s));
+  };
+}
 
 void server::start_shutdown(const std::shared_ptr<net::server>& impl, std::chrono::milliseconds grace,
                             stream::send_handler handler) {

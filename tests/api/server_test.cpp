@@ -50,6 +50,22 @@ TEST(server_handler, may_be_a_coroutine_lambda_with_captures_that_outlive_the_ca
   EXPECT_THAT(transcript(client), ElementsAre("data hello", "done"));
 }
 
+TEST(server_handler, may_be_a_coroutine_that_can_only_be_moved) {
+  service server([greeting = std::make_unique<std::string>("hello")](request, h2::stream s) -> asio::awaitable<void> {
+    co_await s.async_send_response({200, {}}, use_awaitable);
+    co_await s.async_send(*greeting, fin, use_awaitable);
+  });
+  auto client = h2::open({.url = server.url()}, bounded());
+  EXPECT_THAT(transcript(client), ElementsAre("response 200", "data hello", "done"));
+}
+
+TEST(server_handler, that_throws_before_it_is_a_coroutine_resets_the_stream_with_internal_error) {
+  service server([](request, h2::stream) -> asio::awaitable<void> { throw std::runtime_error("a bug"); });
+  auto client = h2::open({.url = server.url()}, bounded());
+  EXPECT_EQ(recv_error(client), "stream_reset");
+  EXPECT_EQ(client.failure()->http2_code, 0x2U);
+}
+
 TEST(server_handler, that_throws_resets_the_stream_with_internal_error) {
   service server([](request head, h2::stream s) -> asio::awaitable<void> {
     co_await s.async_send_response({200, {}}, use_awaitable);

@@ -4,7 +4,6 @@
 #include <duplex/h2/stream.hpp>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -50,6 +49,8 @@ struct server_options {
 
 /// Called on the connection's executor with each request. Must not block and must not throw.
 using request_handler = std::function<void(request, stream)>;
+/// Returns what then runs there. It must not block.
+using coroutine_handler = std::function<asio::awaitable<void>(request, stream)>;
 
 /// Listens, accepts and serves until it is shut down or destroyed.
 ///
@@ -91,21 +92,13 @@ class server {
     if constexpr (std::is_void_v<std::invoke_result_t<Handler&, request, stream>>) {
       return request_handler(std::move(handler));
     } else {
-      return [handler = std::make_shared<Handler>(std::move(handler))](request head, stream s) {
-        auto executor = s.get_executor();
-        asio::co_spawn(executor, run(handler, std::move(head), s), [s](const std::exception_ptr& error) mutable {
-          if (error) s.reset(0x2);  // INTERNAL_ERROR
-        });
-      };
+      return launching([handler = std::make_shared<Handler>(std::move(handler))](request head, stream s) {
+        return (*handler)(std::move(head), std::move(s));
+      });
     }
   }
 
-  // The handler may be a lambda with captures: it has to outlive the coroutine that it returned.
-  template <class Handler>
-  static asio::awaitable<void> run(std::shared_ptr<Handler> handler, request head, stream s) {
-    co_await (*handler)(std::move(head), std::move(s));
-  }
-
+  static request_handler launching(coroutine_handler handler);
   static void start_shutdown(const std::shared_ptr<net::server>& impl, std::chrono::milliseconds grace,
                              stream::send_handler handler);
 
