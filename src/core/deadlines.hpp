@@ -14,6 +14,8 @@ namespace duplex::core {
 using time_point = std::chrono::steady_clock::time_point;
 
 /// `now + wait`, where a wait without end is one of ten years.
+inline constexpr time_point never = time_point::max();
+
 [[nodiscard]] inline time_point after(time_point now, std::chrono::milliseconds wait) {
   constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 3650);
   return now + std::min(wait, longest);

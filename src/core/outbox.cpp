@@ -12,7 +12,7 @@ constexpr std::size_t joined_size = 16384;
 
 }  // namespace
 
-void outbox::push(op_id op, std::span<const std::string_view> parts, bool end, kind how) {
+void outbox::push(op_id op, std::span<const std::string_view> parts, bool end, kind how, completed& done) {
   if (end) end_ = ending::fin;
   std::size_t size = 0;
   for (const auto part : parts) size += part.size();
@@ -20,11 +20,11 @@ void outbox::push(op_id op, std::span<const std::string_view> parts, bool end, k
   const bool small = size < outgoing::least_lent;
   if (how == kind::buffered && small && waiting_ == 0 && size <= capacity_ - kept_bytes_) {
     for (const auto part : parts) keep(part);
-    completed_.push_back(op);
+    done.push_back(op);
     return;
   }
   if (size == 0 && !end) {
-    completed_.push_back(op);
+    done.push_back(op);
     return;
   }
   for (const auto part : parts) {
@@ -49,11 +49,11 @@ void outbox::keep(std::string_view bytes) {
 }
 
 void outbox::push_trailers(fields list) {
-  trailers_ = std::move(list);
+  trailers_ = std::make_unique<fields>(std::move(list));
   end_ = ending::trailers;
 }
 
-std::size_t outbox::read(outgoing& to, std::size_t size) {
+std::size_t outbox::read(outgoing& to, std::size_t size, completed& done) {
   std::size_t total = 0;
   while (!queue_.empty()) {
     auto& front = queue_.front();
@@ -71,7 +71,7 @@ std::size_t outbox::read(outgoing& to, std::size_t size) {
     }
     if (n < rest.size()) break;
     if (front.last) {
-      completed_.push_back(front.op);
+      done.push_back(front.op);
       --(front.how == kind::buffered ? waiting_ : lent_);
     }
     (void)queue_.pop_front();
@@ -79,7 +79,7 @@ std::size_t outbox::read(outgoing& to, std::size_t size) {
   return total;
 }
 
-void outbox::keep_what_fits() {
+void outbox::keep_what_fits(completed& done) {
   auto first = queue_.begin();
   while (waiting_ > 0) {
     first = std::find_if(first, queue_.end(), [](const entry& e) { return e.how == kind::buffered; });
@@ -94,7 +94,7 @@ void outbox::keep_what_fits() {
       first->last = false;
     }
     kept_bytes_ += size;
-    completed_.push_back(op);
+    done.push_back(op);
     --waiting_;
   }
 }

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,6 +28,9 @@ using op_id = std::uint64_t;
 
 class outbox {
  public:
+  /// To which the sends that became complete are added, in order.
+  using completed = std::vector<op_id>;
+
   /// `kept`: a buffered send after its bytes were copied.
   enum class kind { borrowed, buffered, kept };
 
@@ -34,7 +38,7 @@ class outbox {
   explicit outbox(std::size_t capacity) noexcept : capacity_(capacity) {}
 
   /// Queues the bytes of one send; `end` half-closes behind them.
-  void push(op_id op, std::span<const std::string_view> parts, bool end, kind how);
+  void push(op_id op, std::span<const std::string_view> parts, bool end, kind how, completed& done);
 
   /// Queues trailing fields behind everything.
   void push_trailers(fields list);
@@ -44,7 +48,7 @@ class outbox {
 
   /// Moves at most `size` bytes of payload to `to`, which may be where they are: memory that was lent must stay until
   /// they were written, and not only until its send is complete.
-  std::size_t read(outgoing& to, std::size_t size);
+  std::size_t read(outgoing& to, std::size_t size, completed& done);
 
   /// Whether `fin` or trailers were queued: nothing may follow.
   [[nodiscard]] bool closed() const noexcept { return end_ != ending::open; }
@@ -54,10 +58,10 @@ class outbox {
   [[nodiscard]] bool ready() const noexcept { return !queue_.empty() || closed(); }
   /// Whether the end is trailers and not `fin`.
   [[nodiscard]] bool has_trailers() const noexcept { return end_ == ending::trailers; }
-  [[nodiscard]] fields take_trailers() noexcept { return std::move(trailers_); }
+  [[nodiscard]] fields take_trailers() { return trailers_ ? std::move(*std::exchange(trailers_, nullptr)) : fields(); }
 
   /// Copies the buffered sends that fit, in their order: the first one that does not holds back those behind it.
-  void keep_what_fits();
+  void keep_what_fits(completed& done);
   /// Whether any buffered send, or this one, was neither framed nor copied yet.
   [[nodiscard]] bool waits() const noexcept { return waiting_ > 0; }
   [[nodiscard]] bool waits(op_id op) const noexcept;
@@ -65,9 +69,6 @@ class outbox {
   /// Payload that waits, borrowed and buffered.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
-  /// The sends that became complete since they were last forgotten, in order.
-  [[nodiscard]] std::span<const op_id> completed() const noexcept { return completed_; }
-  void forget_completed() noexcept { completed_.clear(); }
   /// Whether a borrowed send still waits.
   [[nodiscard]] bool lends() const noexcept { return lent_ > 0; }
 
@@ -92,14 +93,13 @@ class outbox {
   void keep(std::string_view bytes);
 
   fifo<entry> queue_;
-  fields trailers_;
+  std::unique_ptr<fields> trailers_;
   std::size_t capacity_;
   std::size_t bytes_ = 0;
   std::size_t kept_bytes_ = 0;
   std::size_t lent_ = 0;     // borrowed sends in the queue
   std::size_t waiting_ = 0;  // buffered sends that were not copied
   ending end_ = ending::open;
-  std::vector<op_id> completed_;
 };
 
 }  // namespace duplex::core

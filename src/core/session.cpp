@@ -16,7 +16,6 @@
 namespace duplex::core {
 namespace {
 
-constexpr std::size_t pull_size = 65536;
 constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
 constexpr std::string_view http1 = "HTTP/";
 constexpr std::size_t longest_status_line = 256;
@@ -151,7 +150,7 @@ bool session::pull(outgoing& out, time_point now) {
   measure(now);
   const auto before = out.size();
   to_ = &out;
-  full_at_ = before + pull_size;
+  full_at_ = before + full_pull;
   for (bool more = true; more && out.size() < full_at_;) {
     stop_uploads();
     while (out.size() < full_at_) {
@@ -172,7 +171,6 @@ bool session::pull(outgoing& out, time_point now) {
   for (const auto id : progressed_) {
     auto* s = find(id);
     if (!s) continue;
-    complete_sends(*s);
     watch_stall(*s, now);
     if (s->out.waits()) unsettled_.push_back({id, 0, {}});
   }
@@ -296,13 +294,13 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
   if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
 
   const bool lent_before = s->out.lends();
-  s->out.push(op, parts, end, how);
+  s->out.push(op, parts, end, how, completed_);
   if (config_.role == role::server && end && s->out.bytes() == 0 && !has_window(id)) {
     // The engine frames DATA only within a window, even when it is empty. Trailers without a field end the stream as
     // well, and a client that grants window only after the end is not waited for. Not from a client: gRPC's servers
     // take a second HEADERS for a broken stream id.
     outgoing nothing;
-    s->out.read(nothing, 0);
+    s->out.read(nothing, 0, completed_);
     complete_sends(*s);
     due_trailers_.push_back(id);
     return {};
@@ -345,12 +343,12 @@ bool session::has_window(std::int32_t id) const {
 // Says which sends are complete, and returns whether `op` is one of them.
 bool session::complete_sends(stream& s, op_id op) {
   bool found = false;
-  for (const auto completed : s.out.completed()) {
+  for (const auto completed : completed_) {
     if (s.timed_sends > 0 && deadlines_.clear({s.id, waiting::buffered_send, completed})) --s.timed_sends;
     emit(event::kind::sent, s.id, completed);
     found = found || completed == op;
   }
-  s.out.forget_completed();
+  completed_.clear();
   return found;
 }
 
@@ -358,7 +356,7 @@ void session::settle_sends() {
   for (const auto& [id, op, deadline] : unsettled_) {
     auto* s = find(id);
     if (!s) continue;
-    s->out.keep_what_fits();
+    s->out.keep_what_fits(completed_);
     if (complete_sends(*s, op) || !s->out.waits(op)) continue;
     deadlines_.set({id, waiting::buffered_send, op}, deadline);
     ++s->timed_sends;
@@ -369,8 +367,8 @@ void session::settle_sends() {
 void session::watch_stall(stream& s, time_point now) {
   // Nobody waits for what an orphan left, so the time-out is all that ends it; trailers wait for what is before them.
   const bool watched = s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()));
-  if (!watched && !s.stalls_at) return;
-  s.stalls_at = watched ? std::optional(after(now, s.send_timeout)) : std::nullopt;
+  if (!watched && s.stalls_at == never) return;
+  s.stalls_at = watched ? after(now, s.send_timeout) : never;
   stalls_.push_back(s.id);
 }
 
@@ -381,8 +379,8 @@ void session::settle_stalls() {
     if (!s || s->stalls_at == s->told_stalls_at) continue;
     s->told_stalls_at = s->stalls_at;
     const deadline_key key{id, waiting::borrowed_sends, 0};
-    if (s->stalls_at) {
-      deadlines_.set(key, *s->stalls_at);
+    if (s->stalls_at != never) {
+      deadlines_.set(key, s->stalls_at);
     } else {
       deadlines_.clear(key);
     }
@@ -393,7 +391,7 @@ void session::settle_stalls() {
 void session::clear_send_deadlines(stream& s) {
   deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::borrowed_sends, 1});
   s.timed_sends = 0;
-  s.stalls_at = s.told_stalls_at = std::nullopt;
+  s.stalls_at = s.told_stalls_at = never;
 }
 
 std::optional<message> session::receive(std::int32_t id) {
@@ -466,7 +464,7 @@ void session::drop_greediest() {
     fail(s, why);
     to_reset_.emplace_back(s.id, *why.http2_code);
   }
-  if (!s.failed) s.failed = std::move(why);
+  if (!s.failed) s.failed = std::make_unique<failure>(std::move(why));
   drop_unread(s, errc::recv_buffer_overflow);
   emit(event::kind::readable, s.id);
 }
@@ -489,7 +487,6 @@ void session::refuse_unsent() {
 
 void session::fail(stream& s, failure why) {
   if (s.failed || s.closed) return;
-  complete_sends(s);
   why.bytes_sent = s.bytes_sent;
   // Never written, so it cannot have been processed (RFC 9113, section 8.7).
   if (config_.role == role::client && s.local == progress::head) {
@@ -501,7 +498,7 @@ void session::fail(stream& s, failure why) {
   s.header_ops.clear();
   s.send_end = why.code;
   s.in.end(why.code);
-  s.failed = std::move(why);
+  s.failed = std::make_unique<failure>(std::move(why));
   emit(event::kind::readable, s.id);
   emit(event::kind::closed, s.id);
 }

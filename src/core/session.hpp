@@ -85,8 +85,11 @@ class session {
   /// Takes what came from the peer, in pieces of any size.
   void feed(std::string_view bytes);
 
-  /// Appends frames to send, about 64 KiB at most, and returns whether there were any. Payload that was lent is still
-  /// where it was: it may go away when the next event was taken, and not before.
+  /// A pull that brings so much, or hardly more, may have left something; one that brings less has not.
+  static constexpr std::size_t full_pull = 65536;
+
+  /// Appends frames to send, and returns whether there were any. Payload that was lent is still where it was: it may
+  /// go away when the next event was taken, and not before.
   bool pull(outgoing& out, time_point now);
 
   /// To be called when no `pull` will follow soon: buffered sends that were not framed are copied as far as they fit,
@@ -244,6 +247,7 @@ class session {
   std::set<std::int32_t> prioritized_;  // streams that did, before their request
   std::int32_t last_request_ = 0;
   std::vector<std::int32_t> progressed_;  // payload was framed
+  outbox::completed completed_;           // of the stream at hand
   std::vector<std::int32_t> stalls_;      // `stalls_at` may have changed
   struct unsettled_send {
     std::int32_t stream;

@@ -111,9 +111,9 @@ struct session_callbacks {
   static void on_head(session& s, stream& st, bool is_request) {
     auto block = std::exchange(s.block_, {});
     if (is_request) {
-      st.head = to_request(std::move(block));
+      st.head = std::make_unique<request>(to_request(std::move(block)));
       st.remote = progress::body;
-      const bool said = s.prioritized_.erase(st.id) > 0 || st.head.headers.contains("priority");
+      const bool said = s.prioritized_.erase(st.id) > 0 || st.head->headers.contains("priority");
       if (!said) s.to_share_.push_back(st.id);
       s.emit(event::kind::request, st.id);
     } else if (s.config_.role == role::server || st.remote == progress::body) {
@@ -224,7 +224,7 @@ struct session_callbacks {
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
     auto& s = self(user);
     s.invalid_frame_ = std::string(nghttp2_strerror(error)) + " in " + frame_name(frame->hd.type);
-    if (auto* st = s.find(frame->hd.stream_id)) st->invalid_frame = s.invalid_frame_;
+    if (auto* st = s.find(frame->hd.stream_id)) st->invalid_frame = std::make_unique<std::string>(s.invalid_frame_);
     return 0;
   }
 
@@ -265,7 +265,8 @@ struct session_callbacks {
     auto* st = s.find(frame->hd.stream_id);
     if (!st) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     s.to_->append(text(head, frame_head_size));
-    st->out.read(*s.to_, size);
+    st->out.read(*s.to_, size, s.completed_);
+    s.complete_sends(*st);
     st->bytes_sent += size;
     s.progressed_.push_back(st->id);
     return s.to_->size() < s.full_at_ ? 0 : NGHTTP2_ERR_PAUSE;
@@ -290,7 +291,6 @@ struct session_callbacks {
       s.begun_.push_back(st->id);
       if (st->out.at_end() && st->out.has_trailers()) s.due_trailers_.push_back(st->id);
     } else if (frame->hd.type == NGHTTP2_HEADERS && !st->header_ops.empty()) {
-      s.complete_sends(*st);  // what was framed before, first
       s.emit(event::kind::sent, st->id, st->header_ops.pop_front());
     }
     const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
@@ -321,7 +321,6 @@ struct session_callbacks {
 
 void session::close_stream(stream& s, std::uint32_t http2_code) {
   if (s.closed) return;
-  complete_sends(s);  // before anybody hears that the stream is over
   if (s.remote == progress::ended && http2_code == NGHTTP2_NO_ERROR) {
     // Complete; or RST_STREAM(NO_ERROR) after a whole response: the peer wants no more of the request.
     if (s.local != progress::ended) {
@@ -366,7 +365,7 @@ failure session::stream_failure(const stream& s, std::uint32_t http2_code) const
     f.message = "the peer reset the stream with " + h2::code_name(http2_code);
   } else {
     f.code = errc::protocol_error;
-    f.message = s.invalid_frame.empty() ? "the peer broke HTTP/2: " + h2::code_name(http2_code) : s.invalid_frame;
+    f.message = s.invalid_frame ? *s.invalid_frame : "the peer broke HTTP/2: " + h2::code_name(http2_code);
   }
   return f;
 }

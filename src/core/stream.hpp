@@ -24,12 +24,12 @@
 #include <duplex/options.hpp>
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 
 namespace duplex::core {
 
-enum class progress { head, body, ended };
+enum class progress : std::uint8_t { head, body, ended };
 
 struct stream {
   stream(std::int32_t stream_id, const options& opts)
@@ -49,8 +49,8 @@ struct stream {
   outbox out;
   credit ledger;
 
-  /// What a server received.
-  request head{};
+  /// What a server received, until the driver takes it.
+  std::unique_ptr<request> head{};
   /// Operations that complete when their HEADERS frame goes out: 1xx, response, trailers, in order.
   fifo<op_id> header_ops{};
 
@@ -60,17 +60,17 @@ struct stream {
   std::uint64_t bytes_received = 0;
   /// Why sending is over before its end; set with every failure, and by RST_STREAM(NO_ERROR) after a response.
   error_code send_end{};
-  std::optional<failure> failed{};
+  std::unique_ptr<const failure> failed{};
   /// What was wrong with a frame of the peer, in words.
-  std::string invalid_frame{};
+  std::unique_ptr<const std::string> invalid_frame{};
 
   options::duration send_timeout;
   /// Until when the next byte that was lent must be framed, and what the session's deadlines know of it.
-  std::optional<time_point> stalls_at{};
-  std::optional<time_point> told_stalls_at{};
-  std::size_t timed_sends = 0;  // buffered ones that have a deadline
+  time_point stalls_at = never;
+  time_point told_stalls_at = never;
+  std::uint32_t timed_sends = 0;  // buffered ones that have a deadline
+  std::uint32_t informational_seen = 0;
   std::size_t max_informational;
-  std::size_t informational_seen = 0;
   bool wants_informational;
   /// The engine has forgotten the stream: no frame can be sent or received on it.
   bool closed = false;

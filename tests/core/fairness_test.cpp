@@ -98,8 +98,8 @@ TEST(fairness, rfc9218_the_clients_urgency_decides_what_a_server_sends_first) {
   opts.priority = priority{.urgency = 1, .incremental = true};
   const auto sooner = p.client.open(opts);
   p.pump();
-  EXPECT_EQ(p.server.stream(later).head.headers.value_or("priority", ""), "u=6");
-  EXPECT_EQ(p.server.stream(sooner).head.headers.value_or("priority", ""), "u=1, i");
+  EXPECT_EQ(p.server.stream(later).head->headers.value_or("priority", ""), "u=6");
+  EXPECT_EQ(p.server.stream(sooner).head->headers.value_or("priority", ""), "u=1, i");
   p.server.respond(later);
   p.server.respond(sooner);
   p.pump();
@@ -114,7 +114,7 @@ TEST(fairness, rfc9218_a_priority_in_the_headers_is_not_said_twice) {
   opts.priority = priority{};
   const auto id = p.client.open(opts, {{"priority", "u=0"}});
   p.pump();
-  EXPECT_EQ(describe(p.server.stream(id).head.headers), "{priority: u=0}");
+  EXPECT_EQ(describe(p.server.stream(id).head->headers), "{priority: u=0}");
 }
 
 TEST(fairness, rfc9218_7_1_a_priority_update_moves_a_running_stream) {

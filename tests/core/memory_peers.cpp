@@ -217,7 +217,11 @@ std::vector<std::int32_t> endpoint::requests() {
   return ids;
 }
 
-std::string endpoint::failure_of(std::int32_t id) { return knows(id) ? describe(stream(id).failed) : "unknown stream"; }
+std::string endpoint::failure_of(std::int32_t id) {
+  if (!knows(id)) return "unknown stream";
+  const auto& why = stream(id).failed;
+  return describe(why ? std::optional(*why) : std::nullopt);
+}
 
 bool endpoint::pull(std::string& to, time_point now) {
   core::outgoing out;

@@ -108,7 +108,7 @@ TEST_P(message_order, a_server_gets_the_request_then_data_trailers_done) {
   EXPECT_EQ(name(p.client.send_trailers(id, {{"x-sum", "7"}})), "ok");
   p.pump();
   ASSERT_THAT(p.server.requests(), ElementsAre(id));
-  const auto& head = p.server.stream(id).head;
+  const auto& head = *p.server.stream(id).head;
   EXPECT_EQ(head.method, "PUT");
   EXPECT_EQ(head.url, "http://peer/");
   EXPECT_EQ(describe(head.headers), "{te: trailers, x-a: 1, x-a: 2}");
@@ -138,7 +138,7 @@ TEST_P(message_order, sensitive_fields_arrive_as_such) {
   secret.add("plain", "value");
   const auto id = p.client.open({}, secret);
   p.pump();
-  const auto& headers = p.server.stream(id).head.headers;
+  const auto& headers = p.server.stream(id).head->headers;
   ASSERT_EQ(headers.size(), 2U);
   EXPECT_TRUE(headers.find("authorization")->sensitive);
   EXPECT_FALSE(headers.find("plain")->sensitive);
@@ -150,7 +150,7 @@ TEST_P(message_order, rfc9113_8_3_1_host_stands_in_for_a_missing_authority) {
   p.say(raw::headers(1, {{":method", "GET"}, {":scheme", "http"}, {":path", "/x?y"}, {"host", "elsewhere:81"}},
                      raw::end_stream));
   ASSERT_THAT(p.us.requests(), ElementsAre(1));
-  EXPECT_EQ(p.us.stream(1).head.url, "http://elsewhere:81/x?y");
+  EXPECT_EQ(p.us.stream(1).head->url, "http://elsewhere:81/x?y");
 }
 
 TEST_P(message_order, rfc9113_8_3_1_a_path_of_an_asterisk_stays_apart_from_the_authority) {
@@ -159,7 +159,7 @@ TEST_P(message_order, rfc9113_8_3_1_a_path_of_an_asterisk_stays_apart_from_the_a
   p.say(raw::headers(1, {{":method", "OPTIONS"}, {":scheme", "http"}, {":authority", "peer"}, {":path", "*"}},
                      raw::end_stream));
   ASSERT_THAT(p.us.requests(), ElementsAre(1));
-  EXPECT_EQ(p.us.stream(1).head.authority(), "peer");
+  EXPECT_EQ(p.us.stream(1).head->authority(), "peer");
 }
 
 TEST_P(message_order, rfc9113_8_5_a_plain_connect_has_neither_scheme_nor_path) {
@@ -167,8 +167,8 @@ TEST_P(message_order, rfc9113_8_5_a_plain_connect_has_neither_scheme_nor_path) {
   const auto id = p.client.open({}, {}, "CONNECT");
   p.pump();
   ASSERT_THAT(p.server.requests(), ElementsAre(id));
-  EXPECT_EQ(p.server.stream(id).head.method, "CONNECT");
-  EXPECT_EQ(p.server.stream(id).head.url, "peer");
+  EXPECT_EQ(p.server.stream(id).head->method, "CONNECT");
+  EXPECT_EQ(p.server.stream(id).head->url, "peer");
 }
 
 TEST_P(message_order, header_sections_of_many_frames_arrive_whole) {
@@ -185,7 +185,7 @@ TEST_P(message_order, header_sections_of_many_frames_arrive_whole) {
   const auto id = p.client.open({}, big);
   p.pump();
   ASSERT_THAT(p.server.requests(), ElementsAre(id)) << p.server.failure_of_connection();
-  EXPECT_EQ(p.server.stream(id).head.headers, big);
+  EXPECT_EQ(p.server.stream(id).head->headers, big);
 }
 
 TEST_P(message_order, requests_are_served_before_the_settings_are_acknowledged) {

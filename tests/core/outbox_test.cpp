@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace duplex::core {
@@ -20,26 +21,27 @@ using ::testing::IsEmpty;
 
 constexpr std::size_t capacity = 10;
 
-std::string read(outbox& out, std::size_t size) {
+struct queue : outbox {
+  using outbox::outbox;
+  completed done{};
+};
+
+std::string read(queue& out, std::size_t size) {
   outgoing to;
-  const auto n = out.read(to, size);
+  const auto n = out.read(to, size, out.done);
   EXPECT_EQ(n, to.size());
-  out.keep_what_fits();
+  out.keep_what_fits(out.done);
   return test::joined(to);
 }
 
-std::vector<op_id> take_completed(outbox& out) {
-  const std::vector<op_id> all(out.completed().begin(), out.completed().end());
-  out.forget_completed();
-  return all;
-}
+std::vector<op_id> take_completed(queue& out) { return std::exchange(out.done, {}); }
 
-void push(outbox& out, op_id op, std::initializer_list<std::string_view> parts, bool end, kind how) {
-  out.push(op, std::span(parts.begin(), parts.size()), end, how);
+void push(queue& out, op_id op, std::initializer_list<std::string_view> parts, bool end, kind how) {
+  out.push(op, std::span(parts.begin(), parts.size()), end, how, out.done);
 }
 
 TEST(outbox, has_nothing_to_send_at_first) {
-  outbox out(capacity);
+  queue out(capacity);
   EXPECT_FALSE(out.ready());
   EXPECT_FALSE(out.closed());
   EXPECT_FALSE(out.at_end());
@@ -47,7 +49,7 @@ TEST(outbox, has_nothing_to_send_at_first) {
 }
 
 TEST(outbox, gives_bytes_in_the_order_of_the_sends) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"ab"}, false, kind::borrowed);
   push(out, 2, {"cd"}, false, kind::buffered);
   push(out, 3, {"ef", "", "gh"}, false, kind::borrowed);
@@ -60,7 +62,7 @@ TEST(outbox, gives_bytes_in_the_order_of_the_sends) {
 // Borrowed sends
 
 TEST(outbox, completes_a_borrowed_send_when_its_last_byte_was_framed) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 7, {"abc", "def"}, false, kind::borrowed);
   EXPECT_EQ(read(out, 3), "abc");
   EXPECT_THAT(take_completed(out), IsEmpty());
@@ -73,7 +75,7 @@ TEST(outbox, completes_a_borrowed_send_when_its_last_byte_was_framed) {
 }
 
 TEST(outbox, does_not_copy_a_borrowed_send) {
-  outbox out(capacity);
+  queue out(capacity);
   std::string mine = "abc";
   push(out, 1, {mine}, false, kind::borrowed);
   mine = "xyz";
@@ -81,7 +83,7 @@ TEST(outbox, does_not_copy_a_borrowed_send) {
 }
 
 TEST(outbox, takes_a_borrowed_send_of_any_size) {
-  outbox out(capacity);
+  queue out(capacity);
   const std::string big(1000, 'x');
   push(out, 1, {big}, false, kind::borrowed);
   EXPECT_EQ(out.bytes(), 1000U);
@@ -89,7 +91,7 @@ TEST(outbox, takes_a_borrowed_send_of_any_size) {
 }
 
 TEST(outbox, completes_an_empty_send_at_once) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {""}, false, kind::borrowed);
   push(out, 2, {}, false, kind::buffered);
   EXPECT_THAT(take_completed(out), ElementsAre(1, 2));
@@ -97,7 +99,7 @@ TEST(outbox, completes_an_empty_send_at_once) {
 }
 
 TEST(outbox, completes_sends_in_their_order) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"a"}, false, kind::borrowed);
   push(out, 2, {"b"}, false, kind::borrowed);
   push(out, 3, {"c"}, true, kind::borrowed);
@@ -111,7 +113,7 @@ TEST(outbox, completes_sends_in_their_order) {
 // Buffered sends
 
 TEST(outbox, completes_a_buffered_send_that_fits_at_once) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abcde"}, false, kind::buffered);
   push(out, 2, {"fghij"}, false, kind::buffered);
   EXPECT_THAT(take_completed(out), ElementsAre(1, 2));
@@ -119,7 +121,7 @@ TEST(outbox, completes_a_buffered_send_that_fits_at_once) {
 }
 
 TEST(outbox, copies_a_buffered_send_that_fits) {
-  outbox out(capacity);
+  queue out(capacity);
   std::string mine = "abc";
   push(out, 1, {mine}, false, kind::buffered);
   mine = "xyz";
@@ -128,12 +130,12 @@ TEST(outbox, copies_a_buffered_send_that_fits) {
 
 TEST(outbox, does_not_copy_a_large_buffered_send_that_is_framed_at_once) {
   const std::string mine(2 * outgoing::least_lent, 'x');
-  outbox out(mine.size());
+  queue out(mine.size());
   push(out, 1, {mine}, false, kind::buffered);
   EXPECT_TRUE(out.waits());
   EXPECT_TRUE(out.waits(1));
   outgoing to;
-  EXPECT_EQ(out.read(to, mine.size()), mine.size());
+  EXPECT_EQ(out.read(to, mine.size(), out.done), mine.size());
   EXPECT_EQ(to.pieces().front().data(), mine.data());
   EXPECT_THAT(take_completed(out), ElementsAre(1));
   EXPECT_FALSE(out.waits());
@@ -141,12 +143,12 @@ TEST(outbox, does_not_copy_a_large_buffered_send_that_is_framed_at_once) {
 
 TEST(outbox, copies_what_framing_left_of_a_large_buffered_send) {
   std::string mine(outgoing::least_lent, 'x');
-  outbox out(mine.size());
+  queue out(mine.size());
   push(out, 1, {mine}, false, kind::buffered);
   outgoing to;
-  EXPECT_EQ(out.read(to, 10), 10U);
+  EXPECT_EQ(out.read(to, 10, out.done), 10U);
   EXPECT_THAT(take_completed(out), IsEmpty());
-  out.keep_what_fits();
+  out.keep_what_fits(out.done);
   EXPECT_THAT(take_completed(out), ElementsAre(1));
   EXPECT_FALSE(out.waits(1));
   mine.assign(mine.size(), 'y');
@@ -154,7 +156,7 @@ TEST(outbox, copies_what_framing_left_of_a_large_buffered_send) {
 }
 
 TEST(outbox, keeps_a_buffered_send_waiting_until_the_rest_of_it_fits) {
-  outbox out(capacity);
+  queue out(capacity);
   std::string mine = "abcdefghijklmno";
   push(out, 1, {mine}, false, kind::buffered);
   EXPECT_THAT(take_completed(out), IsEmpty());
@@ -169,7 +171,7 @@ TEST(outbox, keeps_a_buffered_send_waiting_until_the_rest_of_it_fits) {
 }
 
 TEST(outbox, holds_back_a_small_buffered_send_behind_one_that_waits) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abcdefgh"}, false, kind::buffered);
   push(out, 2, {"ijkl"}, false, kind::buffered);
   push(out, 3, {"m"}, false, kind::buffered);
@@ -182,7 +184,7 @@ TEST(outbox, holds_back_a_small_buffered_send_behind_one_that_waits) {
 }
 
 TEST(outbox, counts_only_copies_against_its_capacity) {
-  outbox out(capacity);
+  queue out(capacity);
   const std::string big(1000, 'x');
   push(out, 1, {big}, false, kind::borrowed);
   push(out, 2, {"abcdefghij"}, false, kind::buffered);
@@ -195,7 +197,7 @@ TEST(outbox, counts_only_copies_against_its_capacity) {
 }
 
 TEST(outbox, frames_a_waiting_buffered_send_from_the_memory_of_the_caller) {
-  outbox out(capacity);
+  queue out(capacity);
   std::string mine(100, 'a');
   push(out, 1, {mine}, false, kind::buffered);
   EXPECT_EQ(read(out, 50), std::string(50, 'a'));
@@ -204,7 +206,7 @@ TEST(outbox, frames_a_waiting_buffered_send_from_the_memory_of_the_caller) {
 }
 
 TEST(outbox, keeps_the_parts_of_a_waiting_buffered_send_together) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abcdef", "ghijkl", "mnopqr"}, true, kind::buffered);
   EXPECT_EQ(read(out, 7), "abcdefg");
   EXPECT_THAT(take_completed(out), IsEmpty());
@@ -216,7 +218,7 @@ TEST(outbox, keeps_the_parts_of_a_waiting_buffered_send_together) {
 
 TEST(outbox, joins_many_small_sends_and_loses_no_byte) {
   constexpr std::size_t count = 20000;
-  outbox out(count);
+  queue out(count);
   std::string all;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string piece(1, static_cast<char>('a' + i % 26));
@@ -235,7 +237,7 @@ TEST(outbox, joins_many_small_sends_and_loses_no_byte) {
 // The end
 
 TEST(outbox, ends_behind_the_bytes_of_its_last_send) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abc"}, true, kind::borrowed);
   EXPECT_TRUE(out.closed());
   EXPECT_FALSE(out.at_end());
@@ -247,7 +249,7 @@ TEST(outbox, ends_behind_the_bytes_of_its_last_send) {
 }
 
 TEST(outbox, completes_a_borrowed_end_without_bytes_when_it_is_framed) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 4, {}, true, kind::borrowed);
   EXPECT_TRUE(out.ready());
   EXPECT_THAT(take_completed(out), IsEmpty());
@@ -259,7 +261,7 @@ TEST(outbox, completes_a_borrowed_end_without_bytes_when_it_is_framed) {
 }
 
 TEST(outbox, ends_with_a_buffered_end_without_bytes) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 4, {""}, true, kind::buffered);
   EXPECT_THAT(take_completed(out), ElementsAre(4));
   EXPECT_TRUE(out.ready());
@@ -268,7 +270,7 @@ TEST(outbox, ends_with_a_buffered_end_without_bytes) {
 }
 
 TEST(outbox, ends_with_a_buffered_end_that_waits_behind_others) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abcdefghijkl"}, false, kind::buffered);
   push(out, 2, {""}, true, kind::buffered);
   EXPECT_THAT(take_completed(out), IsEmpty());
@@ -280,7 +282,7 @@ TEST(outbox, ends_with_a_buffered_end_that_waits_behind_others) {
 }
 
 TEST(outbox, keeps_trailers_behind_all_bytes) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abc"}, false, kind::borrowed);
   out.push_trailers({{"grpc-status", "0"}});
   EXPECT_TRUE(out.closed());
@@ -292,7 +294,7 @@ TEST(outbox, keeps_trailers_behind_all_bytes) {
 }
 
 TEST(outbox, forgets_everything_when_it_is_cleared) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abcdefghijklm"}, false, kind::buffered);
   push(out, 2, {"abc"}, false, kind::borrowed);
   out.clear();
@@ -304,7 +306,7 @@ TEST(outbox, forgets_everything_when_it_is_cleared) {
 }
 
 TEST(outbox, is_closed_still_after_it_was_cleared) {
-  outbox out(capacity);
+  queue out(capacity);
   push(out, 1, {"abc"}, true, kind::borrowed);
   out.clear();
   EXPECT_TRUE(out.closed()) << "a fin is never undone";
