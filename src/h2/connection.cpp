@@ -53,7 +53,7 @@ connection::operator bool() const noexcept { return link_of(handle_) != nullptr;
 
 connection::executor_type connection::get_executor() const {
   const auto& link = link_of(handle_);
-  return link ? executor_type(link->executor()) : executor_type(asio::system_executor());
+  return link ? link->any_executor() : executor_type(asio::system_executor());
 }
 
 connection_info connection::info() const {
@@ -130,9 +130,10 @@ stream connection::open_stream(const request& head, options opts, error_code& ec
   stream s;
   ec = net::check_blocking(link_of(handle_));
   if (ec) return s;
-  std::tie(ec, s) = net::wait_for<stream>(link_of(handle_), [&](auto waker) {
-    start_open_stream(handle_, head, std::move(opts), open_handler(std::move(waker)));
-  });
+  std::tie(ec, s) = net::wait_for<stream>(
+      link_of(handle_),
+      [&](auto waker) { start_open_stream(handle_, head, std::move(opts), open_handler(std::move(waker))); },
+      std::nullopt, net::sends::later);
   return s;
 }
 

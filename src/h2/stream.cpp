@@ -51,8 +51,9 @@ void start(const handle_ptr& handle, asio::any_completion_handler<void(error_cod
   const auto& link = state->get_connection();
   const auto op = link->next_op();
   bind_cancellation(handler, state, op);
-  link->submit([state, op, verb = std::move(verb),
-                done = net::completion<error_code, Args...>(std::move(handler), link->home())]() mutable {
+  using completion = net::completion<error_code, Args...>;
+  if (link->submit_here([&] { verb(*state, op, completion(std::move(handler), link->home())); })) return;
+  link->submit([state, op, verb = std::move(verb), done = completion(std::move(handler), link->home())]() mutable {
     verb(*state, op, std::move(done));
   });
 }
@@ -113,7 +114,7 @@ stream::operator bool() const noexcept { return state_of(handle_) != nullptr; }
 
 stream::executor_type stream::get_executor() const {
   const auto& state = state_of(handle_);
-  return state ? executor_type(state->get_connection()->executor()) : executor_type(asio::system_executor());
+  return state ? state->get_connection()->any_executor() : executor_type(asio::system_executor());
 }
 
 std::int32_t stream::id() const noexcept {
@@ -137,23 +138,18 @@ void stream::start_recv(const handle_ptr& handle, std::optional<duration> timeou
   });
 }
 
-message stream::recv(duration timeout, error_code& ec) {
+message stream::wait_for_recv(std::optional<duration> timeout, error_code& ec) {
   ec = check_blocking(handle_);
   if (ec) return {};
   message m;
   std::tie(ec, m) = net::wait_for<message>(
-      link_of(handle_), [&](auto waker) { start_recv(handle_, timeout, recv_handler(std::move(waker))); });
+      link_of(handle_), [&](auto waker) { start_recv(handle_, timeout, recv_handler(std::move(waker))); }, std::nullopt,
+      net::sends::later);
   return m;
 }
 
-message stream::recv(error_code& ec) {
-  ec = check_blocking(handle_);
-  if (ec) return {};
-  message m;
-  std::tie(ec, m) = net::wait_for<message>(
-      link_of(handle_), [&](auto waker) { start_recv(handle_, std::nullopt, recv_handler(std::move(waker))); });
-  return m;
-}
+message stream::recv(duration timeout, error_code& ec) { return wait_for_recv(timeout, ec); }
+message stream::recv(error_code& ec) { return wait_for_recv(std::nullopt, ec); }
 
 message stream::recv() {
   error_code ec;
@@ -183,6 +179,8 @@ std::optional<message> stream::try_recv(error_code& ec) {
     here.turn();
     return next;
   }
+  std::optional<message> found;
+  if (link->submit_here([&] { found = state->try_recv(ec); })) return found;
   using answer = std::pair<error_code, std::optional<message>>;
   if (!link->runs_on_this_thread()) {
     ec = check_blocking(handle_);

@@ -7,6 +7,7 @@
 
 #include <openssl/ssl.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -23,6 +24,9 @@ asio::io_context& context() {
   return instance;
 }
 
+// Asked by every blocking verb, so without the context's lock. The context ends only here.
+std::atomic<bool> ended = false;
+
 class background {
  public:
   background() : work_(asio::make_work_guard(context())), thread_([this] { run(); }) {}
@@ -34,7 +38,7 @@ class background {
     work_.reset();
     // A handler that ends the program runs on the thread itself, which cannot wait for its own end.
     if (thread_.get_id() == std::this_thread::get_id()) {
-      context().stop();
+      stop();
       thread_.detach();
       return;
     }
@@ -42,13 +46,18 @@ class background {
       std::unique_lock lock(mutex_);
       finished_.wait_for(lock, patience, [this] { return idle_; });
     }
-    context().stop();
+    stop();
     thread_.join();
   }
 
  private:
+  static void stop() {
+    ended = true;
+    context().stop();
+  }
   void run() {
     context().run();
+    ended = true;
     const std::lock_guard lock(mutex_);
     idle_ = true;
     finished_.notify_all();
@@ -75,6 +84,8 @@ bool is_background(const asio::any_io_executor& executor) {
   return target && &target->context() == &context();
 }
 
-bool background_ended(const asio::any_io_executor& executor) { return is_background(executor) && context().stopped(); }
+bool in_background() { return context().get_executor().running_in_this_thread(); }
+
+bool background_ended() { return ended; }
 
 }  // namespace duplex::net

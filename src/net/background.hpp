@@ -11,7 +11,10 @@ namespace duplex::net {
 /// Whether `executor` is that one.
 [[nodiscard]] bool is_background(const boost::asio::any_io_executor& executor);
 
-/// Whether `executor` is that one and its thread is gone, so that waiting for it would never end.
-[[nodiscard]] bool background_ended(const boost::asio::any_io_executor& executor);
+/// Whether the calling thread is the library's.
+[[nodiscard]] bool in_background();
+
+/// Whether the library's thread is gone, so that waiting for it would never end.
+[[nodiscard]] bool background_ended();
 
 }  // namespace duplex::net

@@ -22,13 +22,14 @@ namespace duplex::net {
 /// What a blocking verb must not wait for: its own thread, or a library that is being unloaded.
 [[nodiscard]] inline error_code check_blocking(const asio::any_io_executor& executor) {
   if (runs_here(executor)) return errc::would_deadlock;
-  if (background_ended(executor)) return errc::connection_lost;
+  if (is_background(executor) && background_ended()) return errc::connection_lost;
   return {};
 }
 [[nodiscard]] inline error_code check_blocking(const std::shared_ptr<connection>& link) {
   if (!link) return errc::closed;
   if (link->runs_on_this_thread()) return errc::would_deadlock;
-  return background_ended(link->executor().get_inner_executor()) ? errc::connection_lost : error_code();
+  const bool in_library = link->served_by_callers() || is_background(link->executor().get_inner_executor());
+  return in_library && background_ended() ? errc::connection_lost : error_code();
 }
 
 /// Starts an operation by `initiate(handler)` and waits for `handler(error_code, T...)`. A handler that is dropped
@@ -74,7 +75,7 @@ std::tuple<error_code, T...> wait_for(Initiate initiate, std::optional<std::chro
 /// As above, for an operation on `link`, which completes inside if the handler's executor allows.
 template <class... T, class Initiate>
 std::tuple<error_code, T...> wait_for(const std::shared_ptr<connection>& link, Initiate initiate,
-                                      std::optional<std::chrono::milliseconds> at_most = {}) {
+                                      std::optional<std::chrono::milliseconds> at_most = {}, sends when = sends::now) {
   if (!link->served_by_callers()) return wait_for<T...>(std::move(initiate), at_most);
   struct meeting {
     std::weak_ptr<connection> link;
@@ -88,6 +89,7 @@ std::tuple<error_code, T...> wait_for(const std::shared_ptr<connection>& link, I
   };
   struct waker {
     using executor_type = inside_executor;
+    using allocator_type = std::allocator<void>;  // Asio's recycles only on threads that run a context
     std::shared_ptr<meeting> at;
 
     explicit waker(std::shared_ptr<meeting> m) noexcept : at(std::move(m)) {}
@@ -98,10 +100,11 @@ std::tuple<error_code, T...> wait_for(const std::shared_ptr<connection>& link, I
       if (c) c->submit([at = std::move(at)] { at->set({errc::connection_lost, T()...}); });
     }
     [[nodiscard]] static executor_type get_executor() noexcept { return {}; }
+    [[nodiscard]] static allocator_type get_allocator() noexcept { return {}; }
     void operator()(error_code ec, T... values) { std::exchange(at, nullptr)->set({ec, std::move(values)...}); }
   };
 
-  visit here(link);
+  visit here(link, when == sends::later);
   const auto where = std::make_shared<meeting>(meeting{link, &here});
   initiate(waker(where));
   std::optional<core::time_point> until;

@@ -46,7 +46,7 @@ void callers::interrupt() {
 }
 
 bool callers::overlooks(bool room, const std::optional<core::time_point>& until) const {
-  return waiting_ && ((room && !room_) || (until && (!until_ || *until < *until_)));
+  return (room && !room_) || (until && (!until_ || *until < *until_));
 }
 
 callers::events callers::wait(int fd, bool room, const std::optional<core::time_point>& until) {

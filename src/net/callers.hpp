@@ -50,7 +50,9 @@ class callers {
   void wake(leadership::caller* c);
   /// Ends the wait of the one that leads, if it waits.
   void interrupt();
-  /// Whether the one that leads has to be interrupted so that it waits for this as well.
+  /// Whether the one that leads waits.
+  [[nodiscard]] bool waiting() const noexcept { return waiting_; }
+  /// Whether it has to be interrupted so that it waits for this as well.
   [[nodiscard]] bool overlooks(bool room, const std::optional<core::time_point>& until) const;
 
   // Without the lock while they wait

@@ -51,12 +51,16 @@ struct home {
   using token = std::unique_ptr<outside, count_down>;
 
   asio::any_completion_executor executor;
+  /// Whose threads run the turn as well, so that a handler of it needs no way there.
+  asio::any_completion_executor below;
   outside* where = nullptr;
 
   template <class Executor>
     requires(!std::same_as<Executor, home>)
-  home(Executor e, outside* out = nullptr)  // NOLINT(google-explicit-constructor)
-      : executor(std::move(e)), where(out) {}
+  home(Executor e)  // NOLINT(google-explicit-constructor)
+      : executor(e), below(std::move(e)) {}
+  home(asio::any_completion_executor strand, asio::any_completion_executor inner)
+      : executor(std::move(strand)), below(std::move(inner)) {}
 
   /// Counts as long as it lives.
   [[nodiscard]] token wait_outside() const {
@@ -71,17 +75,14 @@ class completion {
   using handler_type = asio::any_completion_handler<void(Args...)>;
 
   completion(handler_type handler, const home& at) : handler_(std::move(handler)) {
-    auto executor = asio::get_associated_executor(handler_, asio::any_completion_executor(unassociated_executor()));
-    if (executor.template target<inside_executor>()) return;
-    if (executor.template target<unassociated_executor>()) {
-      if (!at.where) return;
-      executor = at.executor;
+    if (at.where) {
+      const asio::any_completion_executor none = unassociated_executor();
+      auto executor = asio::get_associated_executor(handler_, none);
+      wait_at(executor.template target<unassociated_executor>() ? at.executor : std::move(executor), at);
+    } else {
+      auto executor = asio::get_associated_executor(handler_, at.executor);
+      if (executor != at.executor && executor != at.below) wait_at(std::move(executor), at);
     }
-    if (!at.where && executor == at.executor) return;
-    // Its own context must not run out of work while the operation is pending, nor before we let go of it: a context
-    // whose `run` has returned may be destroyed.
-    executor = asio::prefer(executor, asio::execution::outstanding_work.tracked);
-    elsewhere_ = std::make_unique<elsewhere>(elsewhere{std::move(executor), at.wait_outside()});
   }
 
   completion(completion&&) noexcept = default;
@@ -111,6 +112,14 @@ class completion {
     asio::any_completion_executor executor;
     home::token waiting;  // if it has to be posted
   };
+
+  void wait_at(asio::any_completion_executor executor, const home& at) {
+    if (executor.target<inside_executor>()) return;
+    // Its own context must not run out of work while the operation is pending, nor before we let go of it: a context
+    // whose `run` has returned may be destroyed.
+    executor = asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    elsewhere_ = std::make_unique<elsewhere>(elsewhere{std::move(executor), at.wait_outside()});
+  }
 
   handler_type handler_;
   std::unique_ptr<elsewhere> elsewhere_{};  // none: it is called where the connection is

@@ -49,15 +49,15 @@ std::string describe(error_code ec) {
 connection::connection(strand executor, std::unique_ptr<transport> link, core::session_config config,
                        h2::connection_info info, std::string origin, request_handler on_request)
     : strand_(std::move(executor)),
-      home_(strand_),
+      outside_{strand_},
+      home_(outside_.executor, strand_.get_inner_executor()),
       link_(std::move(link)),
       session_(config),
       options_(std::move(config.defaults)),
       info_(std::move(info)),
       origin_(std::move(origin)),
       on_request_(std::move(on_request)),
-      timer_(strand_),
-      outside_{strand_} {
+      timer_(strand_) {
   if (config.role == core::role::server || !is_background(strand_.get_inner_executor()) || link_->detach() < 0) return;
   callers_ = std::make_unique<callers>();
   home_.where = &outside_;
@@ -66,7 +66,7 @@ connection::connection(strand executor, std::unique_ptr<transport> link, core::s
 connection::~connection() = default;
 
 bool connection::runs_on_this_thread() const {
-  if (callers_ && callers_->inside()) return true;
+  if (callers_) return callers_->inside() || in_background();
   return strand_.running_in_this_thread() || runs_here(strand_.get_inner_executor());
 }
 
@@ -112,8 +112,10 @@ void connection::flush() {
   for (int i = 0; phase_ == phase::open && output_ == output::idle; ++i) {
     frames.clear();
     if (!session_.pull(frames, now())) break;
+    const bool full = frames.size() >= core::session::full_pull;
     write(frames.pieces());
     moved_ = true;
+    if (!full) break;
     more_to_write_ = i == writes_per_turn;
     if (more_to_write_ && output_ == output::idle) return;
   }
@@ -173,7 +175,7 @@ void connection::schedule_turn() {
   });
 }
 
-void connection::turn() {
+void connection::turn(sends when) {
   if (in_turn_) return;
   // A handler that throws ends the turn; what it left is for the next one.
   struct guard {
@@ -198,7 +200,7 @@ void connection::turn() {
         ready_.run();
       } while (more() && ++rounds < rounds_per_turn);
       again_ = false;
-      flush();
+      if (when == sends::now || !may_hold_back()) flush();
       report_frames();
     } while ((again_ || more()) && rounds < rounds_per_turn);
     inside.finished = !again_ && !more();
@@ -268,10 +270,7 @@ void connection::route(const core::event& e) {
     auto* s = session_.find(e.stream);
     if (!s) return;
     auto state = add_stream(e.stream, options_, false);
-    ready_.add([self = shared_from_this(), head = std::move(s->head),
-                handle = std::make_shared<stream_handle>(std::move(state))]() mutable {
-      if (self->on_request_) self->on_request_(std::move(head), h2::stream(std::move(handle)));
-    });
+    ready_.hand_over(std::move(s->head), std::make_shared<stream_handle>(std::move(state)));
     return;
   }
   if (e.what == kind::pong) {
@@ -312,6 +311,10 @@ void connection::route(const core::event& e) {
     default:
       return;
   }
+}
+
+void connection::answer(request head, h2::stream s) {
+  if (on_request_) on_request_(std::move(head), std::move(s));
 }
 
 // Ending
@@ -430,9 +433,7 @@ void connection::on_opened(const core::event& e) {
 }
 
 void connection::tell_opened(std::shared_ptr<stream_state> state, completion<error_code, h2::stream> done) {
-  ready_.add([done = std::move(done), s = h2::stream(std::make_shared<stream_handle>(std::move(state)))]() mutable {
-    done({}, std::move(s));
-  });
+  ready_.complete(std::move(done), h2::stream(std::make_shared<stream_handle>(std::move(state))));
 }
 
 void connection::fail_open(core::op_id op, failure why) {

@@ -43,6 +43,10 @@ class stream_state;
 template <class Owner>
 class lifeline;
 
+/// Whether what a verb leaves to be sent leaves at once; or may, where callers serve the connection, wait for the next
+/// verb, and at most for some milliseconds (ADR 14).
+enum class sends { now, later };
+
 /// What somebody who spreads streams over several connections has to know of one.
 struct connection_load {
   /// Whether it takes more streams; once it does not, it never will.
@@ -73,6 +77,8 @@ class connection : public std::enable_shared_from_this<connection> {
   // From any thread
 
   [[nodiscard]] const strand& executor() const noexcept { return strand_; }
+  /// The same for users: always copies of one, which share its memory and are compared by a pointer.
+  [[nodiscard]] const asio::any_io_executor& any_executor() const noexcept { return outside_.executor; }
   [[nodiscard]] const net::home& home() const noexcept { return home_; }
   [[nodiscard]] const h2::connection_info& info() const noexcept { return info_; }
   /// Client: scheme, host and port that it was made for.
@@ -84,24 +90,29 @@ class connection : public std::enable_shared_from_this<connection> {
   [[nodiscard]] std::optional<failure> why_failed() const;
   /// Runs `f` inside and takes a turn afterwards: at once, unless another thread is on the strand.
   template <class Function>
-  void submit(Function f) {
+  void submit(Function f, sends when = sends::now) {
     if (callers_ && (callers_->inside() || !callers::inside_any())) {
       const auto keep = shared_from_this();
-      return enter([&] { f(); });
+      return enter([&] { f(); }, when);
     }
     if (callers_) {
       // A handler of one connection may own a handle of another, and go away inside.
       return run_outside([self = shared_from_this(), f = std::move(f)]() mutable { self->submit(std::move(f)); });
     }
-    if (strand_.running_in_this_thread()) {
-      const auto keep = shared_from_this();
-      f();
-      return schedule_turn();
-    }
+    if (submit_here(f)) return;
     asio::dispatch(strand_, [self = shared_from_this(), f = std::move(f)]() mutable {
       f();
       self->schedule_turn();
     });
+  }
+  /// As `submit`, if this thread is on the strand: whether it is. `f` is not moved.
+  template <class Function>
+  bool submit_here(Function&& f) {
+    if (callers_ || !strand_.running_in_this_thread()) return false;
+    const auto keep = shared_from_this();
+    f();
+    schedule_turn();
+    return true;
   }
   [[nodiscard]] bool served_by_callers() const noexcept { return callers_ != nullptr; }
   /// Runs a user's code that must not run inside, where `home` says.
@@ -141,6 +152,8 @@ class connection : public std::enable_shared_from_this<connection> {
   /// Completes when the last bytes are out and the transport is closing.
   void when_closed(core::op_id op, completion<error_code> done);
   void cancel_close_wait(core::op_id op);
+  /// Server: calls the user's handler.
+  void answer(request head, h2::stream s);
 
  private:
   enum class phase { open, closing, closed };
@@ -162,7 +175,7 @@ class connection : public std::enable_shared_from_this<connection> {
 
   /// Served by callers: runs `f` with the lock, and takes a turn, unless this thread is inside already.
   template <class Function>
-  void enter(Function f) {
+  void enter(Function f, sends when) {
     if (callers_->inside()) {
       f();
       again_ = true;
@@ -170,7 +183,7 @@ class connection : public std::enable_shared_from_this<connection> {
     }
     const std::lock_guard lock(*callers_);
     f();
-    turn();
+    turn(when);
   }
   /// In a handler of ours.
   template <class Function>
@@ -183,7 +196,7 @@ class connection : public std::enable_shared_from_this<connection> {
   [[nodiscard]] std::optional<core::time_point> next_deadline();
   void receive();
   void schedule_turn();
-  void turn();
+  void turn(sends when = sends::now);
   void route_events();
   void route(const core::event& e);
   void flush();
@@ -193,6 +206,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void unwatch();
   void rest();
   [[nodiscard]] bool is_awaited() const;
+  [[nodiscard]] bool may_hold_back() const;
   void on_woken(std::uint64_t number, bool& watching, void (connection::*go_on)());
   void on_time();
   void expire();
@@ -216,6 +230,7 @@ class connection : public std::enable_shared_from_this<connection> {
   std::shared_ptr<stream_state> add_stream(std::int32_t id, const options& opts, bool dedicated);
 
   strand strand_;
+  outside outside_;
   net::home home_;
   std::unique_ptr<transport> link_;
   std::unique_ptr<callers> callers_;
@@ -253,7 +268,6 @@ class connection : public std::enable_shared_from_this<connection> {
 
   std::atomic<core::op_id> last_op_ = 0;
   std::atomic<std::size_t> handles_ = 0;
-  outside outside_;
   // Written once, on the strand, before `failed_` is set; read by anybody afterwards.
   failure failure_;
   std::atomic<bool> failed_ = false;

@@ -23,7 +23,7 @@ void connection::serve(const callers::events& what) {
   if (what.readable || more_to_read_) receive();
   if (what.writable) go_on_writing();
   expire();
-  turn();
+  turn(sends::later);
 }
 
 // Has the executor wake us when there is something to do.
@@ -32,6 +32,7 @@ void connection::watch() {
   if (callers_) {
     auto& who = callers_->who();
     if (who.busy()) {
+      if (!callers_->waiting()) return;
       if (more_to_write_ || callers_->overlooks(output_ == output::waiting, next_deadline())) callers_->interrupt();
       return;
     }
@@ -80,6 +81,11 @@ void connection::unwatch() {
 // Whether anything waits for the peer that is not a caller inside.
 bool connection::is_awaited() const {
   return outside_.waiting > 0 || output_ != output::idle || phase_ != phase::open || more_to_write_ || handles_ == 0;
+}
+
+// Whether what there is to be sent can leave together with what the next verb sends.
+bool connection::may_hold_back() const {
+  return callers_ && callers_->who().patient() && !is_awaited() && !session_.failed();
 }
 
 void connection::rest() {

@@ -19,6 +19,7 @@ class leadership {
  public:
   struct caller {
     bool done = false;
+    bool patient = false;  // what it leaves to be sent may wait for the next verb
   };
   enum class keeper { off, resting, serving };
 
@@ -46,6 +47,12 @@ class leadership {
 
   [[nodiscard]] bool busy() const noexcept { return !inside_.empty(); }
   [[nodiscard]] caller* leader() const noexcept { return leader_; }
+
+  /// Whether nobody needs what there is to be sent to leave: whoever comes next sends it, or before long the keeper.
+  [[nodiscard]] bool patient() const noexcept {
+    return keeper_ != keeper::serving &&
+           std::all_of(inside_.begin(), inside_.end(), [](const caller* c) { return c->done && c->patient; });
+  }
 
   // The keeper
 

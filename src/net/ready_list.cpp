@@ -13,7 +13,12 @@ namespace duplex::net {
 struct ready_list::runner {
   void operator()(outcome& what) const { what.done(what.ec); }
   void operator()(arrival& what) const { what.done(what.ec, std::move(what.m)); }
+  void operator()(opening& what) const { what.done({}, std::move(what.s)); }
   void operator()(const std::shared_ptr<stream_state>& stream) const { stream->run_active(); }
+  void operator()(arrived_request& what) const {
+    const auto link = what.stream->get()->get_connection();
+    link->answer(std::move(*what.head), h2::stream(std::move(what.stream)));
+  }
   void operator()(rare& what) const { std::move(what)(); }
 };
 
@@ -37,9 +42,8 @@ void ready_list::run() {
     }
   } now(*this);
   while (now.next < running_.size()) {
-    // Out of the list first: a handler may end the connection, and what it owned must not be destroyed under it.
-    auto what = std::move(running_[now.next++]);
-    std::visit(runner(), what);
+    // Where it is: nobody touches this list meanwhile, even if a handler ends the connection.
+    std::visit(runner(), running_[now.next++]);
   }
 }
 

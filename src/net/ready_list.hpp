@@ -4,6 +4,7 @@
 
 #include "net/completion.hpp"
 
+#include <duplex/h2/stream.hpp>
 #include <duplex/message.hpp>
 
 #include <memory>
@@ -13,16 +14,24 @@
 
 namespace duplex::net {
 
+class stream_handle;
 class stream_state;
 
 class ready_list {
  public:
-  void complete(completion<error_code> done, error_code ec = {}) { list_.emplace_back(outcome{std::move(done), ec}); }
-  void complete(completion<error_code, message> done, error_code ec, message m) {
+  void complete(completion<error_code>&& done, error_code ec = {}) { list_.emplace_back(outcome{std::move(done), ec}); }
+  void complete(completion<error_code, message>&& done, error_code ec, message&& m) {
     list_.emplace_back(arrival{std::move(done), ec, std::move(m)});
   }
   /// `stream` has something for its active handler.
   void deliver(std::shared_ptr<stream_state> stream) { list_.emplace_back(std::move(stream)); }
+  void complete(completion<error_code, h2::stream> done, h2::stream s) {
+    list_.emplace_back(opening{std::move(done), std::move(s)});
+  }
+  /// A request for the server's handler.
+  void hand_over(std::unique_ptr<request> head, std::shared_ptr<stream_handle> stream) {
+    list_.emplace_back(arrived_request{std::move(head), std::move(stream)});
+  }
   template <class Function>
   void add(Function f) {
     list_.emplace_back(rare(std::move(f)));
@@ -45,8 +54,16 @@ class ready_list {
     error_code ec;
     message m;
   };
+  struct opening {
+    completion<error_code, h2::stream> done;
+    h2::stream s;
+  };
+  struct arrived_request {
+    std::unique_ptr<request> head;
+    std::shared_ptr<stream_handle> stream;
+  };
   using rare = asio::any_completion_handler<void()>;
-  using item = std::variant<outcome, arrival, std::shared_ptr<stream_state>, rare>;
+  using item = std::variant<outcome, arrival, opening, std::shared_ptr<stream_state>, arrived_request, rare>;
 
   struct runner;
 

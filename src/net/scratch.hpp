@@ -13,9 +13,11 @@ namespace duplex::net {
 
 struct scratch {
   static constexpr std::size_t size = 65536;
+  // A message of that size comes with the heads of its frames or records: together in one read.
+  static constexpr std::size_t input_size = size + size / 8;
 
-  std::array<char, size> plain{};
-  std::array<char, size> cipher{};
+  std::array<char, input_size> plain{};
+  std::array<char, input_size> cipher{};
   core::outgoing frames{};
   std::string joined{};
   std::string records{};

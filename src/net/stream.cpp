@@ -18,7 +18,7 @@ stream_state::stream_state(std::shared_ptr<connection> c, std::int32_t id, const
 stream_handle::~stream_handle() {
   if (!state_) return;
   const auto link = state_->get_connection();
-  link->submit([state = std::move(state_)] { state->release(); });
+  link->submit([state = std::move(state_)] { state->release(); }, sends::later);
   link->drop_handle();
 }
 
@@ -72,7 +72,7 @@ std::optional<message> stream_state::try_recv(error_code& ec) {
   return std::nullopt;
 }
 
-void stream_state::finish_recv(error_code ec, message m) {
+void stream_state::finish_recv(error_code ec, message&& m) {
   session().clear_deadline(id_, recv_->op);
   connection_->ready().complete(std::move(recv_->done), ec, std::move(m));
   recv_.reset();

@@ -89,7 +89,7 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   };
 
   [[nodiscard]] core::session& session() const noexcept { return connection_->session(); }
-  void finish_recv(error_code ec, message m = {});
+  void finish_recv(error_code ec, message&& m = {});
   void finish_sends(error_code ec);
   void start_send(core::op_id op, error_code ec, send_completion done);
   void run_active_outside();

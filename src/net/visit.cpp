@@ -7,7 +7,8 @@
 
 namespace duplex::net {
 
-visit::visit(std::shared_ptr<connection> link) : link_(std::move(link)), callers_(*link_->callers_) {
+visit::visit(std::shared_ptr<connection> link, bool patient) : link_(std::move(link)), callers_(*link_->callers_) {
+  me_.patient = patient;
   callers_.lock();
   callers_.who().arrive(me_);
 }
@@ -24,7 +25,7 @@ void visit::look() {
 }
 
 bool visit::wait(const std::optional<core::time_point>& until) {
-  link_->turn();  // what was started
+  turn();  // what was started
   while (!me_.done) {
     if (until && *until <= connection::now()) return false;
     const bool kept = callers_.who().state() == leadership::keeper::serving;

@@ -12,8 +12,8 @@ namespace duplex::net {
 
 class visit {
  public:
-  /// Not from inside.
-  explicit visit(std::shared_ptr<connection> link);
+  /// Not from inside. `patient`: what is to be sent when it is done may wait for the next verb.
+  explicit visit(std::shared_ptr<connection> link, bool patient = false);
   visit(const visit&) = delete;
   visit& operator=(const visit&) = delete;
   ~visit();
@@ -21,7 +21,7 @@ class visit {
   /// Takes what has arrived, unless another thread is about it.
   void look();
   /// What follows from what was done here.
-  void turn() { link_->turn(); }
+  void turn() { link_->turn(sends::later); }
   /// Until `finish`: true; or until the time comes.
   bool wait(const std::optional<core::time_point>& until);
   /// Inside, from any thread.

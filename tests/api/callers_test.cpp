@@ -6,6 +6,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <thread>
@@ -161,6 +162,71 @@ TEST(callers, are_not_needed_for_what_was_sent_to_leave) {
   both_ends ends(opts);
   ends.client.send(pattern(size), fin);
   EXPECT_TRUE(receive(ends.remote, size) == pattern(size));
+}
+
+// Nobody calls a verb after it, so it is the library's thread that sends it.
+TEST(callers, are_not_needed_for_an_open_to_leave) {
+  raw_peer peer;
+  auto link = on_thread([url = peer.url()] { return h2::connection::connect(url, bounded()); });
+  peer.accept_http2();
+  auto c = get(std::move(link));
+  auto s = c.open_stream({.url = peer.url()}, bounded());
+  peer.read_until(raw::frame(raw::headers, raw::end_headers, 1, {}).substr(3));  // behind its length
+  EXPECT_EQ(s.id(), 1);
+}
+
+TEST(callers, are_not_needed_for_credit_to_return) {
+  constexpr std::size_t window = 65536;
+  auto opts = bounded();
+  opts.stream_window = window;
+  both_ends ends(opts);
+  ends.remote.send_response({200, {}});
+  EXPECT_EQ(describe(ends.client.recv()), "response 200");
+  ends.remote.send(std::string(window, 'x'));
+  for (std::size_t got = 0; got < window;) got += std::get<data>(ends.client.recv()).bytes.size();
+  auto sending = on_thread([&] { ends.remote.send(std::string(window, 'y'), fin); });
+  get(std::move(sending));
+}
+
+TEST(callers, that_leave_do_not_keep_credit_back_from_one_who_waits) {
+  constexpr std::size_t size = 1'000'000;  // many times the first window
+  two_waiting both;
+  auto leading = two_waiting::fail_to_recv(both.first);
+  two_waiting::until_waiting(both.first);
+  auto sending = on_thread([&] {
+    both.second_far.send_response({200, {}});
+    both.second_far.send(pattern(size), fin);
+  });
+  EXPECT_EQ(describe(both.second.recv()), "response 200");
+  EXPECT_TRUE(receive(both.second, size) == pattern(size));
+  get(std::move(sending));
+  both.link.close();
+  EXPECT_EQ(get(std::move(leading)), "canceled");
+}
+
+// The peer's windows take all of it, its socket does not: what is left must not be read from the caller's memory.
+TEST(callers, get_their_buffer_back_whatever_the_socket_took_of_it) {
+  constexpr std::size_t size = 8'000'000;
+  constexpr std::uint32_t largest_window = 0x7fffffff;
+  raw_peer peer;
+  auto link = on_thread([url = peer.url()] { return h2::connection::connect(url, bounded()); });
+  peer.accept_http2();
+  auto c = get(std::move(link));
+  peer.write(raw::frame(raw::settings, raw::none, 0, std::string("\0\4", 2) + raw::number(largest_window)) +
+             raw::frame(raw::window_update, raw::none, 0, raw::number(largest_window - 65535)) +
+             raw::frame(raw::ping, raw::none, 0, "in order"));
+  peer.read_until(raw::frame(raw::ping, raw::ack, 0, "in order"));
+
+  auto opts = bounded();
+  opts.send_buffer = size;
+  auto s = c.open_stream({.url = peer.url()}, opts);
+  std::string bytes(size, 'a');
+  s.send(bytes);
+  bytes.assign(size, '!');
+  s.send("the end", fin);
+  const auto& seen = peer.read_until("the end");
+  EXPECT_GE(std::count(seen.begin(), seen.end(), 'a'), static_cast<std::ptrdiff_t>(size));
+  EXPECT_EQ(seen.find("!!!!"), std::string::npos);
 }
 
 TEST(callers, come_and_go_while_a_handler_waits) {

@@ -12,7 +12,15 @@
 namespace duplex::test {
 
 struct raw {
-  enum type : std::uint8_t { data = 0, headers = 1, rst_stream = 3, settings = 4, ping = 6, goaway = 7 };
+  enum type : std::uint8_t {
+    data = 0,
+    headers = 1,
+    rst_stream = 3,
+    settings = 4,
+    ping = 6,
+    goaway = 7,
+    window_update = 8
+  };
   enum flag : std::uint8_t { none = 0, ack = 1, end_stream = 1, end_headers = 4, padded = 8 };
 
   [[nodiscard]] static std::string frame(type t, std::uint8_t flags, std::uint32_t stream, std::string_view payload);

@@ -26,6 +26,17 @@ TEST(completion, without_an_executor_of_its_own_runs_at_home_inside_the_turn) {
   EXPECT_TRUE(called) << "nothing is posted";
 }
 
+TEST(completion, of_the_executor_below_the_strand_runs_inside_the_turn) {
+  asio::io_context io;
+  const auto strand = asio::make_strand(asio::any_io_executor(io.get_executor()));
+  bool called = false;
+  net::completion<error_code> c(
+      done_handler(asio::bind_executor(asio::any_io_executor(io.get_executor()), [&](error_code) { called = true; })),
+      net::home(strand, io.get_executor()));
+  c(error_code());
+  EXPECT_TRUE(called) << "nothing is posted, nor dispatched";
+}
+
 TEST(completion, keeps_work_on_the_foreign_executor_that_it_will_run_on) {
   asio::io_context home;
   asio::io_context foreign;

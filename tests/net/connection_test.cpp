@@ -41,6 +41,39 @@ TEST(connection, gives_the_same_result_whatever_a_read_brings) {
   }
 }
 
+TEST(connection, gives_the_same_result_whatever_a_write_takes) {
+  for (const std::size_t size : {1U, 2U, 3U, 8U, 9U}) {
+    SCOPED_TRACE(size);
+    auto opts = conversing();
+    opts.client_fault.bytes_per_write = size;
+    opts.server_fault.bytes_per_write = size;
+    expect_all_went_well(hold(opts));
+  }
+}
+
+// Payload that large is written from where it is, between the heads of its frames: a write may end in any of them.
+TEST(connection, lets_go_of_lent_payload_when_its_send_is_complete_whatever_a_write_takes) {
+  for (const std::size_t size : {7U, 4095U, 4096U, 4097U, 16384U, 16393U, 16394U, 32786U, 60000U}) {
+    SCOPED_TRACE(size);
+    memory_link link({.client_fault = {.bytes_per_write = size}});
+    auto s = link.open_and_start();
+    std::string lent(40000, 'a');
+    bool complete = false;
+    s.async_send(lent, h2::fin, [&](error_code ec) {
+      EXPECT_EQ(name(ec), "ok");
+      lent.assign(lent.size(), '!');
+      complete = true;
+    });
+    std::string body;
+    ASSERT_TRUE(run_until(link.io, [&] { return complete && !link.served.empty(); }));
+    link.served.front().set_active(active::on, [&](error_code, const message& m) {
+      if (const auto* d = std::get_if<data>(&m)) body += d->bytes;
+    });
+    EXPECT_TRUE(run_until(link.io, [&] { return body.size() == lent.size(); }));
+    EXPECT_EQ(body, std::string(lent.size(), 'a'));
+  }
+}
+
 TEST(connection, without_a_handle_says_goaway_and_closes) {
   memory_link link({});
   {

@@ -19,7 +19,7 @@ class faults : public ::testing::TestWithParam<side> {
  protected:
   static link_options with(fault what, std::size_t at, std::size_t bytes_per_read = SIZE_MAX) {
     auto opts = conversing();
-    const fault_plan plan{what, at, bytes_per_read};
+    const fault_plan plan{.what = what, .at = at, .bytes_per_read = bytes_per_read};
     (GetParam() == side::client ? opts.client_fault : opts.server_fault) = plan;
     return opts;
   }

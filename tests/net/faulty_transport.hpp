@@ -49,6 +49,7 @@ struct fault_plan {
   fault what = fault::none;
   std::size_t at = 0;
   std::size_t bytes_per_read = std::numeric_limits<std::size_t>::max();
+  std::size_t bytes_per_write = std::numeric_limits<std::size_t>::max();  // then it would block, once
 };
 
 class faulty_transport final : public net::transport {
@@ -76,6 +77,12 @@ class faulty_transport final : public net::transport {
 
   std::size_t write_some(asio::const_buffer from, error_code& ec) override {
     if (fails(ec)) return 0;
+    if (std::exchange(full_, false)) {
+      ec = asio::error::would_block;
+      return 0;
+    }
+    full_ = from.size() > plan_.bytes_per_write;
+    from = asio::buffer(from, plan_.bytes_per_write);
     const bool cuts = plan_.what == fault::cut_writing || plan_.what == fault::stall_writing;
     if (!cuts || log_->bytes_written + from.size() <= plan_.at) return pass(from, ec);
     const auto n = pass(asio::buffer(from, plan_.at - std::min(plan_.at, log_->bytes_written)), ec);
@@ -135,6 +142,7 @@ class faulty_transport final : public net::transport {
   std::shared_ptr<wire_log> log_;
   fault_plan plan_;
   bool stalled_ = false;
+  bool full_ = false;
   std::optional<wait_handler> waiting_;
 };
 

@@ -43,7 +43,7 @@ class model {
   void take(const event& e) {
     const auto i = e.thread;
     if (e.name == "arrives") {
-      callers_[i] = {};
+      callers_[i] = {.done = false, .patient = i > 0};
       who_.arrive(callers_[i]);
       order_.push_back(i);
       at_[i] = where::deciding;
@@ -56,10 +56,12 @@ class model {
       at_[i] = where::deciding;
     } else if (e.name == "is done") {
       callers_[i].done = true;
-      at_[i] = where::deciding;  // whoever waits is woken
+      at_[i] = where::deciding;     // whoever waits is woken
+      held_back_ = who_.patient();  // what there was to be sent then
     } else {
       who_.on_quiet();
       quiet_ = who_.state() == leadership::keeper::resting;
+      if (who_.state() == leadership::keeper::serving) held_back_ = false;
     }
   }
 
@@ -70,6 +72,7 @@ class model {
     }
     for (const auto i : order_) k += std::to_string(i);
     k += "k" + std::to_string(static_cast<int>(who_.state())) + (quiet_ ? "q" : "-") + (used_ ? "u" : "-");
+    k += held_back_ ? "h" : "-";
     for (std::size_t i = 0; i < threads; ++i) k += who_.leader() == &callers_[i] ? "l" : ".";
     return k;
   }
@@ -93,6 +96,12 @@ class model {
     if (used_ && order_.empty()) {
       EXPECT_NE(who_.state(), leadership::keeper::off) << "nobody serves";
     }
+    if (held_back_) {
+      EXPECT_FALSE(somebody_waits) << "for an answer to what was not sent";
+      if (order_.empty()) {
+        EXPECT_EQ(who_.state(), leadership::keeper::resting) << "nobody would send it";
+      }
+    }
     EXPECT_EQ(quiet_, who_.state() == leadership::keeper::resting) << "nobody would look after a resting keeper";
     EXPECT_EQ(who_.busy(), !order_.empty());
   }
@@ -102,6 +111,7 @@ class model {
 
   void decide(std::size_t i) {
     if (callers_[i].done) return leave(i);
+    held_back_ = false;  // before anybody waits
     at_[i] = who_.leads(callers_[i]) ? where::leading : where::following;
   }
   void leave(std::size_t i) {
@@ -120,6 +130,7 @@ class model {
   std::vector<std::size_t> order_;
   bool quiet_ = false;  // somebody will call `on_quiet`
   bool used_ = false;
+  bool held_back_ = false;  // something to be sent
 };
 
 std::string text(const std::vector<model::event>& path) {

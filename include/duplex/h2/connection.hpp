@@ -84,7 +84,8 @@ class connection {
         token);
   }
 
-  /// As `async_open_stream`, blocking.
+  /// As `async_open_stream`, blocking. The request may leave together with what the next verb sends; without one it
+  /// leaves within some 10 ms.
   stream open_stream(const request& head, options opts = options());
   stream open_stream(const request& head, options opts, error_code& ec);
 

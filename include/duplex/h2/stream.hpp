@@ -271,6 +271,7 @@ class stream {
   void send_parts(std::span<const std::string_view> pieces, bool end, error_code& ec);
 
   static void start_recv(const handle_ptr& handle, std::optional<duration> timeout, recv_handler handler);
+  message wait_for_recv(std::optional<duration> timeout, error_code& ec);
   static void start_send(const handle_ptr& handle, parts pieces, bool end, send_handler handler);
   static void start_send(const handle_ptr& handle, std::string_view bytes, bool end, send_handler handler);
   static void start_send_trailers(const handle_ptr& handle, fields list, send_handler handler);
