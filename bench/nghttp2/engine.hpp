@@ -25,7 +25,8 @@ struct nghttp2_deleter {
 using callbacks_ptr = std::unique_ptr<nghttp2_session_callbacks, nghttp2_deleter>;
 using option_ptr = std::unique_ptr<nghttp2_option, nghttp2_deleter>;
 using session_ptr = std::unique_ptr<nghttp2_session, nghttp2_deleter>;
-using read_buffer = std::array<char, chunk>;
+// With room for the heads of the frames, so that a message of 64 KiB is read at once, as it is without HTTP/2.
+using read_buffer = std::array<char, chunk + chunk / 8>;
 
 /// One for all connections of a thread: what was read is used up before the next read.
 [[nodiscard]] read_buffer& shared_buffer();
