@@ -34,8 +34,9 @@ std::int32_t session::open(const request_head& head, const options& opts) {
   }
 
   const auto source = payload_source();
-  const auto id =
-      dead_ ? -1 : nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr);
+  const auto id = accepts_streams()
+                      ? nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr)
+                      : -1;
   if (id < 0) return 0;
   add_stream(id, opts);
   return id;

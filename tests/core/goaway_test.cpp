@@ -94,6 +94,18 @@ TEST_P(goaway, no_stream_is_opened_after_it) {
   EXPECT_TRUE(p.us->accepts_streams());
   p.say(raw::goaway(id, no_error));
   EXPECT_FALSE(p.us->accepts_streams());
+  EXPECT_EQ(p.us.open({}), 0);
+  p.listen();
+  EXPECT_THAT(p.heard(), Not(Contains("HEADERS 3")));
+}
+
+TEST_P(goaway, no_stream_is_opened_on_a_connection_that_failed) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  p.open();
+  p.say(raw::data(0, "on no stream"));
+  EXPECT_THAT(p.us.failure_of_connection(), HasSubstr("protocol_error"));
+  EXPECT_EQ(p.us.open({}), 0) << "nobody would be told that it is over";
 }
 
 TEST_P(goaway, a_request_that_was_not_yet_written_is_refused_and_safe_to_retry) {
