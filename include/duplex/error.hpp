@@ -55,6 +55,8 @@ enum class errc {
   would_deadlock,
   /// A cancellation slot fired, or `close` came under a pending operation.
   canceled,
+  /// There was no memory left: the connection has ended.
+  out_of_memory,
 };
 
 /// The category of `errc`, named `duplex`.

@@ -13,7 +13,9 @@ namespace duplex {
 struct request {
   /// Any token; `POST` unless said.
   std::string method = "POST";
-  /// An absolute URL with the scheme `https` (TLS, ALPN `h2`) or `http` (cleartext with prior knowledge).
+  /// An absolute URL with the scheme `https` (TLS, ALPN `h2`) or `http` (cleartext with prior knowledge). The host may
+  /// be in any script (UTF-8, RFC 5891), or an IPv6 address with a zone (`[fe80::1%25eth0]`); a user and password
+  /// become an `authorization` field (Basic, RFC 7617) unless there is one; a fragment is dropped.
   std::string url{};
   /// Regular fields. `host` becomes `:authority`; pseudo-fields and connection-specific fields are refused.
   fields headers{};
@@ -22,7 +24,7 @@ struct request {
 
   /// The part of `url` before `://`.
   [[nodiscard]] std::string_view scheme() const noexcept;
-  /// Host and port as written in `url`.
+  /// Host and port as written in `url`, without user and password.
   [[nodiscard]] std::string_view authority() const noexcept;
   /// Path and query of `url` as written, `/` when there is none.
   [[nodiscard]] std::string path() const;

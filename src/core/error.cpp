@@ -15,7 +15,7 @@ struct entry {
 };
 
 // In the order of errc, from 1.
-constexpr std::array<entry, 22> table{{
+constexpr std::array<entry, 23> table{{
     {"closed", "the stream is closed"},
     {"send_closed", "the sending side is already closed"},
     {"timeout", "the operation timed out"},
@@ -38,8 +38,9 @@ constexpr std::array<entry, 22> table{{
     {"active_mode", "messages go to the active handler"},
     {"would_deadlock", "a blocking call on a thread that runs the connection"},
     {"canceled", "the operation was canceled"},
+    {"out_of_memory", "there was no memory left"},
 }};
-static_assert(table.size() == static_cast<std::size_t>(errc::canceled));
+static_assert(table.size() == static_cast<std::size_t>(errc::out_of_memory));
 
 class category final : public boost::system::error_category {
  public:

@@ -2,17 +2,17 @@
 
 #include <duplex/fields.hpp>
 
+#include "core/lower.hpp"
+
 #include <algorithm>
+#include <utility>
 
 namespace duplex {
 namespace {
 
-// Locale must not matter for field names, so not std::tolower.
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool same_name(std::string_view lowered, std::string_view name) noexcept {
   return std::equal(lowered.begin(), lowered.end(), name.begin(), name.end(),
-                    [](char a, char b) { return a == lower(b); });
+                    [](char a, char b) { return a == core::lower(b); });
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ void fields::add(std::string_view name, std::string_view value, bool sensitive) 
 }
 
 void fields::add(field f) {
-  std::transform(f.name.begin(), f.name.end(), f.name.begin(), lower);
+  f.name = core::lower(std::move(f.name));
   list_.push_back(std::move(f));
 }
 

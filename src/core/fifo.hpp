@@ -41,6 +41,15 @@ class fifo {
     return item;
   }
 
+  /// The first leaves at once; behind another one all move up.
+  void erase(iterator at) {
+    if (at == begin()) {
+      (void)pop_front();
+    } else {
+      items_.erase(at);
+    }
+  }
+
   void clear() noexcept {
     items_.clear();
     head_ = 0;

@@ -2,6 +2,10 @@
 
 #include "core/inbox.hpp"
 
+#include "core/data_run.hpp"
+
+#include <algorithm>
+#include <string>
 #include <utility>
 
 namespace duplex::core {
@@ -12,34 +16,47 @@ namespace {
 constexpr std::size_t join_after = 64;
 constexpr std::size_t joined_size = 16384;
 
+// A message is not larger than this for that: the allocator maps what is above 128 KiB, and the kernel clears it.
+constexpr std::size_t largest = 65536;
+
+std::size_t room(const std::string& s) noexcept { return s.capacity() - s.size(); }
+
+std::string with_room(std::string_view bytes, std::size_t more) {
+  std::string s;
+  s.reserve(std::max(bytes.size(), std::min(bytes.size() + more, largest)));
+  s.append(bytes);
+  return s;
+}
+
 }  // namespace
 
 void inbox::push(message m) {
   if (end_) return;
-  if (std::holds_alternative<done>(m)) end_ = errc::closed;
+  const bool last = std::holds_alternative<done>(m);
   queue_.push_back(std::move(m));
+  if (last) end_ = errc::closed;  // and not before: without memory for the message there is no such end
 }
 
-bool inbox::push_data(std::string_view bytes) {
+bool inbox::push_data(std::string_view bytes, std::size_t more) {
   if (bytes.empty() || end_) return true;
   if (bytes.size() > limit_ - bytes_) return false;
-  bytes_ += bytes.size();
-  if (queue_.size() >= join_after) {
-    auto* last = std::get_if<data>(&queue_.back());
-    if (last && last->bytes.size() + bytes.size() <= joined_size) {
-      last->bytes.append(bytes);
-      return true;
-    }
+  auto* last = queue_.empty() ? nullptr : std::get_if<data>(&queue_.back());
+  const bool has_room = last && last->bytes.size() >= least_in_run && bytes.size() <= room(last->bytes);
+  const bool many = last && queue_.size() >= join_after && last->bytes.size() + bytes.size() <= joined_size;
+  if (has_room || many) {
+    last->bytes.append(bytes);
+  } else {
+    queue_.emplace_back(data{bytes.size() < least_in_run ? std::string(bytes) : with_room(bytes, more)});
   }
-  queue_.emplace_back(data{std::string(bytes)});
+  bytes_ += bytes.size();
   return true;
 }
 
-void inbox::end(error_code why) noexcept {
+void inbox::end(reason why) noexcept {
   if (!end_) end_ = why;
 }
 
-void inbox::abort(error_code why) noexcept {
+void inbox::abort(reason why) noexcept {
   queue_.clear();
   bytes_ = 0;
   end_ = why;

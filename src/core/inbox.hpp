@@ -2,6 +2,7 @@
 // What has arrived on one stream and was not yet taken, in order, and how it ends (RFC 9113, section 8.1).
 
 #include "core/fifo.hpp"
+#include "core/reason.hpp"
 
 #include <duplex/error.hpp>
 #include <duplex/message.hpp>
@@ -20,20 +21,21 @@ class inbox {
   /// Appends a message that is not data. `done` also sets the end to `errc::closed`.
   void push(message m);
 
-  /// Appends data. False, and nothing is taken, if that would exceed the limit.
-  [[nodiscard]] bool push_data(std::string_view bytes);
+  /// Appends data. False, and nothing is taken, if that would exceed the limit. `more`: bytes that are known to follow
+  /// at once; large pieces are joined then, in memory that is allocated once.
+  [[nodiscard]] bool push_data(std::string_view bytes, std::size_t more = 0);
 
   /// What follows the last message, unless an end is already set: what was buffered is delivered before an error.
-  void end(error_code why) noexcept;
+  void end(reason why) noexcept;
 
   /// Drops everything that waits, and ends.
-  void abort(error_code why) noexcept;
+  void abort(reason why) noexcept;
 
   [[nodiscard]] std::optional<message> take();
 
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   /// The error to report once the queue is empty; none while more may come.
-  [[nodiscard]] error_code end() const noexcept { return end_; }
+  [[nodiscard]] reason end() const noexcept { return end_; }
   /// Whether `take` or `end` has an answer for a reader.
   [[nodiscard]] bool readable() const noexcept { return !queue_.empty() || end_; }
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
@@ -44,7 +46,7 @@ class inbox {
   fifo<message> queue_;
   std::size_t bytes_ = 0;
   std::size_t limit_;
-  error_code end_{};
+  reason end_;
 };
 
 }  // namespace duplex::core

@@ -19,7 +19,8 @@ std::string_view request::scheme() const noexcept {
 
 std::string_view request::authority() const noexcept {
   const std::string_view rest = std::string_view(url).substr(after_scheme(url));
-  return rest.substr(0, rest.find_first_of("/?#"));
+  const auto authority = rest.substr(0, rest.find_first_of("/?#"));
+  return authority.substr(authority.rfind('@') + 1);  // all of it if there is no user
 }
 
 std::string request::path() const {

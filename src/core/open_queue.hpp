@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <utility>
 #include <vector>
 
@@ -23,7 +23,7 @@ class open_queue {
   };
 
   /// `capacity`: most that may wait.
-  explicit open_queue(std::size_t capacity) noexcept : capacity_(capacity) {}
+  explicit open_queue(std::size_t capacity) : capacity_(capacity) {}
 
   [[nodiscard]] bool full() const noexcept { return queue_.size() >= capacity_; }
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
@@ -42,6 +42,9 @@ class open_queue {
     return std::erase_if(queue_, [op](const entry& e) { return e.op == op; }) > 0;
   }
 
+  /// Forgets everything.
+  void drop() noexcept { queue_.clear(); }
+
   /// Takes everything out: the operations, in order.
   [[nodiscard]] std::vector<op_id> clear() {
     std::vector<op_id> all(queue_.size());
@@ -51,7 +54,7 @@ class open_queue {
   }
 
  private:
-  std::deque<entry> queue_;
+  std::list<entry> queue_;
   std::size_t capacity_;
 };
 

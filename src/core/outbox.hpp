@@ -32,7 +32,7 @@ class outbox {
   using completed = std::vector<op_id>;
 
   /// `kept`: a buffered send after its bytes were copied.
-  enum class kind { borrowed, buffered, kept };
+  enum class kind : std::uint8_t { borrowed, buffered, kept };
 
   /// `capacity`: most bytes of buffered sends that wait.
   explicit outbox(std::size_t capacity) noexcept : capacity_(capacity) {}
@@ -76,7 +76,7 @@ class outbox {
   void clear() noexcept;
 
  private:
-  enum class ending { open, fin, trailers };
+  enum class ending : std::uint8_t { open, fin, trailers };
   struct entry {
     op_id op;
     std::string_view lent;  // what is left, in the caller's memory
@@ -97,8 +97,8 @@ class outbox {
   std::size_t capacity_;
   std::size_t bytes_ = 0;
   std::size_t kept_bytes_ = 0;
-  std::size_t lent_ = 0;     // borrowed sends in the queue
-  std::size_t waiting_ = 0;  // buffered sends that were not copied
+  std::uint32_t lent_ = 0;     // borrowed sends in the queue
+  std::uint32_t waiting_ = 0;  // buffered sends that were not copied
   ending end_ = ending::open;
 };
 

@@ -3,7 +3,8 @@
 #include "core/session.hpp"
 
 #include "core/session_engine.hpp"
-#include "core/validate.hpp"
+#include "core/session_memory.hpp"
+#include "core/stranger.hpp"
 
 #include <nghttp2/nghttp2.h>
 
@@ -17,11 +18,9 @@ namespace duplex::core {
 namespace {
 
 constexpr std::size_t max_debug_data = 16384 - 8;  // what fits into the smallest maximum frame beside the codes
-constexpr std::string_view http1 = "HTTP/";
 constexpr std::size_t longest_status_line = 256;
 constexpr std::size_t preface_size = 24;          // RFC 9113, section 3.4
 constexpr std::size_t least_frame_limit = 16384;  // RFC 9113, section 4.2
-constexpr std::size_t spare_continuations = 8;    // a peer need not fill its frames
 
 // As large as what a connection without SETTINGS offers, in a rounder number.
 constexpr std::size_t first_window = std::size_t{64} << 10;
@@ -33,17 +32,28 @@ window_estimator make_estimator(const options& opts) noexcept {
 
 std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
 
+// Of one header block. A peer need not fill its frames.
+std::size_t most_continuations(const options& opts) noexcept {
+  const auto full = opts.max_header_bytes / least_frame_limit;
+  const auto others = opts.limits.max_continuations;
+  return others > infinity - full ? infinity : others + full;
+}
+
 }  // namespace
 
-void session::engine_deleter::operator()(nghttp2_session* engine) const noexcept { nghttp2_session_del(engine); }
+void session::engine_deleter::operator()(nghttp2_session* engine) const noexcept {
+  if (memory->orderly()) nghttp2_session_del(engine);
+}
 
 session::session(session_config config)
     : config_(std::move(config)),
-      engine_(make_engine(config_.role == role::server, this)),
-      continuations_(spare_continuations + config_.defaults.max_header_bytes / least_frame_limit,
-                     config_.role == role::server ? preface_size : 0),
+      memory_(std::make_unique<engine_memory>()),
+      engine_(make_engine(config_.role == role::server, config_.defaults.limits, this, *memory_), {memory_.get()}),
+      guard_(config_.defaults.limits, most_continuations(config_.defaults),
+             config_.role == role::server ? preface_size : 0),
       waiting_(config_.defaults.max_pending_streams),
-      estimator_(make_estimator(config_.defaults)) {
+      estimator_(make_estimator(config_.defaults)),
+      keepalive_(config_.defaults) {
   if (config_.role == role::client) nghttp2_session_set_next_stream_id(engine_.get(), config_.first_stream_id);
   submit_settings();
 }
@@ -63,80 +73,89 @@ void session::submit_settings() {
     // it otherwise. Without it, it gives every stream its turn.
     entries.push_back({NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1});
     entries.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config_.max_concurrent_streams});
+    if (config_.extended_connect) entries.push_back({NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1});
   }
-  nghttp2_submit_settings(engine_.get(), NGHTTP2_FLAG_NONE, entries.data(), entries.size());
-  nghttp2_session_set_local_window_size(engine_.get(), NGHTTP2_FLAG_NONE, 0,
-                                        static_cast<std::int32_t>(opts.connection_window));
+  checked(nghttp2_submit_settings(engine_.get(), NGHTTP2_FLAG_NONE, entries.data(), entries.size()));
+  checked(nghttp2_session_set_local_window_size(engine_.get(), NGHTTP2_FLAG_NONE, 0,
+                                                static_cast<std::int32_t>(opts.connection_window)));
 }
 
 // Bytes and time
 
-void session::feed(std::string_view bytes) {
+void session::feed(std::string_view bytes) try {
   if (dead_ || failed_) return;
   wire_.bytes_received += bytes.size();
   if (preface_checked_) return feed_engine(bytes);
+  if (config_.role == role::server) return hear_client(bytes);
 
   preface_.append(bytes);
-  if (config_.role == role::client) {
-    // A server of HTTP/1.1 answers the preface with a status line. No frame can begin like this: its length would be
-    // above every limit that we announce.
-    const auto begin = std::string_view(preface_).substr(0, http1.size());
-    if (begin.size() < http1.size() && http1.starts_with(begin)) return;
-    if (begin == http1) {
-      // The whole line says more than its beginning.
-      if (preface_.find('\n') == std::string::npos && preface_.size() < longest_status_line) return;
-      return fail_http1();
-    }
-    preface_checked_ = true;
-    return feed_engine(std::exchange(preface_, {}));
-  }
-  preface_checked_ = preface_.size() >= preface_size;
-  feed_engine(bytes);
-  preface_.resize(std::min(preface_.size(), preface_size));
-}
-
-void session::fail_http1() {
-  failure why;
-  why.code = errc::protocol_not_negotiated;
-  why.message = "the peer answered with HTTP/1.x: " + quoted(preface_.substr(0, preface_.find_first_of("\r\n")));
-  why.origin = origin::peer;
-  dead_ = true;
-  fail_connection(std::move(why));
+  const auto who = judge_answer(preface_);
+  if (who == stranger::perhaps) return;
+  // The whole status line says more than its beginning.
+  const bool whole = preface_.find('\n') != std::string::npos || preface_.size() >= longest_status_line;
+  if (who == stranger::http1 && !whole) return;
+  if (who != stranger::none) return fail_stranger(who);
+  preface_checked_ = true;
+  feed_engine(std::exchange(preface_, {}));
+} catch (...) {
+  out_of_memory();
 }
 
 void session::feed_engine(std::string_view bytes) {
-  const auto size = continuations_.feed(bytes);
-  const auto used = nghttp2_session_mem_recv(engine_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), size);
-  if (used < 0 || continuations_.exceeded()) {
+  do {
+    const auto size = guard_.feed(bytes);
+    feed_guarded(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+  } while (!bytes.empty() && !failed_ && !dead_);
+}
+
+void session::feed_guarded(std::string_view bytes) {
+  fed_ = bytes;
+  const auto used =
+      nghttp2_session_mem_recv(engine_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (used == NGHTTP2_ERR_NOMEM || ran_out_) throw std::bad_alloc();
+  if (used == NGHTTP2_ERR_FLOODED) {
+    end_by(queued_control);
+  } else if (used < 0) {
     failure why;
     why.origin = origin::peer;
     if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
       why.code = errc::protocol_not_negotiated;
-      why.message = "the client's preface is not HTTP/2: " + quoted(preface_);
+      why.message = explain_preface();
     } else {
-      const bool too_much = continuations_.exceeded() || used == NGHTTP2_ERR_FLOODED;
       why.code = errc::protocol_error;
-      why.message =
-          continuations_.exceeded() ? "too many CONTINUATION frames" : nghttp2_strerror(static_cast<int>(used));
-      why.http2_code = raw(too_much ? h2::code::enhance_your_calm : h2::code::protocol_error);
-      nghttp2_session_terminate_session(engine_.get(), *why.http2_code);
+      why.message = nghttp2_strerror(static_cast<int>(used));
+      why.http2_code = raw(h2::code::protocol_error);
+      checked(nghttp2_session_terminate_session(engine_.get(), *why.http2_code));
     }
     terminated_by_us_ = true;
     fail_connection(std::move(why));
+  } else if (const auto what = guard_.exceeded()) {
+    end_by(*what);
+  } else if (const auto& breach = guard_.breached()) {
+    answer(*breach);
   }
   apply_recorded();
+  check_queue();
+}
+
+std::string_view session::behind(std::string_view part) const noexcept {
+  const auto* begin = part.data() + part.size();
+  const auto* end = fed_.data() + fed_.size();
+  if (begin < fed_.data() || begin > end) return {};  // the engine has made a copy
+  return {begin, static_cast<std::size_t>(end - begin)};
 }
 
 // Returns whether there may be a frame to send now.
 bool session::apply_recorded() {
-  if (const auto n = std::exchange(arrived_, 0); n > 0) nghttp2_session_consume_connection(engine_.get(), n);
+  if (const auto n = std::exchange(arrived_, 0); n > 0) checked(nghttp2_session_consume_connection(engine_.get(), n));
   for (const auto id : std::exchange(to_share_, {})) {
     // Unless the client says otherwise, the streams of a server take turns (RFC 9218, section 10).
     const nghttp2_extpri turns{.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
-    nghttp2_session_change_extpri_stream_priority(engine_.get(), id, &turns, 0);
+    checked(nghttp2_session_change_extpri_stream_priority(engine_.get(), id, &turns, 0));
   }
   const auto resets = std::exchange(to_reset_, {});
-  for (const auto& [id, code] : resets) nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, code);
+  for (const auto& [id, code] : resets) checked(nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, code));
   for (const auto id : std::exchange(to_erase_, {})) {
     if (auto* s = find(id)) erase_if_over(*s);
   }
@@ -145,9 +164,16 @@ bool session::apply_recorded() {
   return opened || widened || !resets.empty();
 }
 
-bool session::pull(outgoing& out, time_point now) {
-  if (dead_) return false;
+bool session::pull(outgoing& out, time_point now) try {
+  if (!refusal_.empty()) {
+    out.append(std::exchange(refusal_, {}));
+    return true;
+  }
+  if (dead_ || holds_back()) return false;
+  settle_budgets(now);
+  watch_peer(now);
   measure(now);
+  if (dead_) return false;
   const auto before = out.size();
   to_ = &out;
   full_at_ = before + full_pull;
@@ -157,7 +183,8 @@ bool session::pull(outgoing& out, time_point now) {
       // DATA is appended by a callback, which also ends this when there is enough.
       const std::uint8_t* bytes = nullptr;
       const auto n = nghttp2_session_mem_send(engine_.get(), &bytes);
-      if (n <= 0) break;  // below zero only out of memory: the frames that are left stay queued
+      if (n < 0 || ran_out_) throw std::bad_alloc();
+      if (n == 0) break;
       out.append({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n)});
     }
     more = apply_recorded();
@@ -176,6 +203,9 @@ bool session::pull(outgoing& out, time_point now) {
   }
   progressed_.clear();
   return out.size() > before;
+} catch (...) {
+  out_of_memory();
+  return !out.empty();
 }
 
 // Only right before it can leave: once it is submitted, the engine ignores the client's end of the stream, and counts
@@ -184,7 +214,7 @@ void session::stop_uploads() {
   for (const auto id : std::exchange(to_stop_, {})) {
     const auto* s = find(id);
     if (s && !s->closed && s->remote != progress::ended) {
-      nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, raw(h2::code::no_error));
+      checked(nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, raw(h2::code::no_error)));
     }
   }
 }
@@ -200,7 +230,7 @@ bool session::submit_due_trailers() {
     if (trailing.empty() && s->out.has_trailers()) continue;  // taken before: they may become due in two ways
     name_values list(trailing.size());
     list.add(trailing);
-    nghttp2_submit_trailer(engine_.get(), id, list.data(), list.size());
+    checked(nghttp2_submit_trailer(engine_.get(), id, list.data(), list.size()));
   }
   return !due.empty();
 }
@@ -212,31 +242,14 @@ bool session::finished() const {
   return !writes && nghttp2_session_want_read(engine_.get()) == 0;
 }
 
-std::optional<time_point> session::next_deadline() {
-  settle_stalls();
-  return deadlines_.next();
-}
-
-void session::handle_timeout(time_point now) {
-  settle_stalls();
-  for (const auto& due : deadlines_.expire(now)) {
-    if (due.what == waiting::open) {
-      if (waiting_.remove(due.op)) emit(event::kind::timed_out, 0, due.op);
-    } else if (due.what == waiting::recv) {
-      emit(event::kind::timed_out, due.stream, due.op);
-    } else {
-      reset(due.stream, raw(h2::code::cancel), errc::timeout, "the peer did not take the data within send_timeout");
-    }
-  }
-}
-
 // Streams
 
 stream& session::add_stream(std::int32_t id, const options& opts) {
   ++active_;
   auto& s = streams_.try_emplace(id, id, opts).first->second;
-  s.window = estimator_.first();
+  s.window = static_cast<std::uint32_t>(estimator_.first());
   granted_ += s.window;
+  earn_by_stream();
   return s;
 }
 
@@ -254,7 +267,7 @@ error_code session::may_send(const stream* s) const {
   return {};
 }
 
-error_code session::respond(std::int32_t id, op_id op, const response& head, bool end) {
+error_code session::respond(std::int32_t id, op_id op, const response& head, bool end) try {
   auto* s = find(id);
   if (const auto ec = may_send(s)) return ec;
   if (config_.role == role::client || s->local != progress::head) return errc::invalid_argument;
@@ -264,16 +277,19 @@ error_code session::respond(std::int32_t id, op_id op, const response& head, boo
   list.add(":status", status);
   list.add(head.headers);
   const auto source = payload_source();
-  if (nghttp2_submit_response(engine_.get(), id, list.data(), list.size(), end ? nullptr : &source) != 0) {
+  if (checked(nghttp2_submit_response(engine_.get(), id, list.data(), list.size(), end ? nullptr : &source)) != 0) {
     return errc::limit_exceeded;
   }
   s->local = progress::body;
+  s->status = static_cast<std::uint16_t>(head.status);
   s->header_ops.push_back(op);
   if (end) s->out.close();
   return {};
+} catch (...) {
+  return out_of_memory();
 }
 
-error_code session::inform(std::int32_t id, op_id op, const informational& head) {
+error_code session::inform(std::int32_t id, op_id op, const informational& head) try {
   auto* s = find(id);
   if (const auto ec = may_send(s)) return ec;
   if (config_.role == role::client || s->local != progress::head) return errc::invalid_argument;
@@ -282,15 +298,23 @@ error_code session::inform(std::int32_t id, op_id op, const informational& head)
   name_values list(1 + head.headers.size());
   list.add(":status", status);
   list.add(head.headers);
-  nghttp2_submit_headers(engine_.get(), NGHTTP2_FLAG_NONE, id, nullptr, list.data(), list.size(), nullptr);
+  checked(nghttp2_submit_headers(engine_.get(), NGHTTP2_FLAG_NONE, id, nullptr, list.data(), list.size(), nullptr));
   s->header_ops.push_back(op);
   return {};
+} catch (...) {
+  return out_of_memory();
 }
 
 error_code session::send(std::int32_t id, op_id op, std::span<const std::string_view> parts, bool end, outbox::kind how,
-                         time_point now) {
+                         time_point now) try {
   auto* s = find(id);
-  if (const auto ec = may_send(s)) return ec;
+  if (const auto ec = may_send(s)) {
+    const bool is_empty = std::ranges::all_of(parts, &std::string_view::empty);
+    if (!end || !is_empty || ec == errc::closed || !s->stopped()) return ec;
+    end_unsent(*s);
+    emit(event::kind::sent, id, op);
+    return {};
+  }
   if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
 
   const bool lent_before = s->out.lends();
@@ -312,11 +336,19 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
       watch_stall(*s, now);
     }
   }
-  nghttp2_session_resume_data(engine_.get(), id);
+  checked(nghttp2_session_resume_data(engine_.get(), id));
   return {};
+} catch (...) {
+  return out_of_memory();
 }
 
-error_code session::send_trailers(std::int32_t id, op_id op, const fields& list, time_point now) {
+// The peer has ended the stream before we could: who has nothing left to say has lost nothing by it.
+void session::end_unsent(stream& s) {
+  s.out.close();
+  s.send_end = errc::send_closed;
+}
+
+error_code session::send_trailers(std::int32_t id, op_id op, const fields& list, time_point now) try {
   // Without a field there is no HEADERS frame to send: the end of the data says the same.
   if (list.empty()) return send(id, op, {}, true, outbox::kind::borrowed, now);
   auto* s = find(id);
@@ -330,9 +362,11 @@ error_code session::send_trailers(std::int32_t id, op_id op, const fields& list,
   if (s->out.at_end() && s->local == progress::body) {
     due_trailers_.push_back(id);
   } else {
-    nghttp2_session_resume_data(engine_.get(), id);
+    checked(nghttp2_session_resume_data(engine_.get(), id));
   }
   return {};
+} catch (...) {
+  return out_of_memory();
 }
 
 bool session::has_window(std::int32_t id) const {
@@ -352,7 +386,7 @@ bool session::complete_sends(stream& s, op_id op) {
   return found;
 }
 
-void session::settle_sends() {
+void session::settle_sends() try {
   for (const auto& [id, op, deadline] : unsettled_) {
     auto* s = find(id);
     if (!s) continue;
@@ -362,13 +396,18 @@ void session::settle_sends() {
     ++s->timed_sends;
   }
   unsettled_.clear();
+} catch (...) {
+  out_of_memory();
 }
 
 void session::watch_stall(stream& s, time_point now) {
   // Nobody waits for what an orphan left, so the time-out is all that ends it; trailers wait for what is before them.
   const bool watched = s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()));
-  if (!watched && s.stalls_at == never) return;
+  const bool was_watched = s.stalls_at != never;
+  // A byte now and then is no progress: a peer could hold what we have for it as long as it likes.
+  if (watched ? was_watched && s.bytes_sent - s.stall_began_at < s.stall_bytes : !was_watched) return;
   s.stalls_at = watched ? after(now, s.send_timeout) : never;
+  s.stall_began_at = s.bytes_sent;
   stalls_.push_back(s.id);
 }
 
@@ -388,8 +427,8 @@ void session::settle_stalls() {
   stalls_.clear();
 }
 
-void session::clear_send_deadlines(stream& s) {
-  deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::borrowed_sends, 1});
+void session::clear_deadlines(stream& s) {
+  deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::end, 1});
   s.timed_sends = 0;
   s.stalls_at = s.told_stalls_at = never;
 }
@@ -411,7 +450,7 @@ void session::consume(std::int32_t id, std::size_t bytes) {
   if (auto* s = find(id)) return_credit(*s, s->ledger.consume(bytes));
 }
 
-void session::reset(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message) {
+void session::reset(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message) try {
   auto* s = find(id);
   if (!s || s->closed || s->failed || s->complete()) return;
   failure f;
@@ -419,7 +458,9 @@ void session::reset(std::int32_t id, std::uint32_t http2_code, error_code why, s
   f.message = std::move(message);
   f.http2_code = http2_code;
   fail(*s, std::move(f));
-  if (!dead_) nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, http2_code);
+  if (!dead_) checked(nghttp2_submit_rst_stream(engine_.get(), NGHTTP2_FLAG_NONE, id, http2_code));
+} catch (...) {
+  out_of_memory();
 }
 
 void session::abandon(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message) {
@@ -430,7 +471,7 @@ void session::abandon(std::int32_t id, std::uint32_t http2_code, error_code why,
   }
 }
 
-void session::release(std::int32_t id, time_point now) {
+void session::release(std::int32_t id, time_point now) try {
   auto* s = find(id);
   if (!s) return;
   s->orphan = true;
@@ -442,9 +483,11 @@ void session::release(std::int32_t id, time_point now) {
     to_stop_.push_back(id);
   }
   erase_if_over(*s);
+} catch (...) {
+  out_of_memory();
 }
 
-void session::drop_unread(stream& s, error_code why) {
+void session::drop_unread(stream& s, reason why) {
   unread_ -= s.in.bytes();
   s.in.abort(why);
   s.ledger = credit(flow_control::automatic);
@@ -464,7 +507,7 @@ void session::drop_greediest() {
     fail(s, why);
     to_reset_.emplace_back(s.id, *why.http2_code);
   }
-  if (!s.failed) s.failed = std::make_unique<failure>(std::move(why));
+  if (!s.failed) s.failed = std::make_shared<const failure>(std::move(why));
   drop_unread(s, errc::recv_buffer_overflow);
   emit(event::kind::readable, s.id);
 }
@@ -475,93 +518,29 @@ void session::erase_if_over(stream& s) {
   streams_.erase(s.id);
 }
 
-// Requests that still wait for the peer's stream limit when its GOAWAY comes: the engine would keep them.
-void session::refuse_unsent() {
-  for (auto& [id, s] : streams_) {
-    if (config_.role != role::client || s.local != progress::head || s.failed) continue;
-    fail(s, stream_failure(s, goaway_.code));
-  }
-}
-
-// Failing
-
-void session::fail(stream& s, failure why) {
-  if (s.failed || s.closed) return;
-  why.bytes_sent = s.bytes_sent;
-  // Never written, so it cannot have been processed (RFC 9113, section 8.7).
-  if (config_.role == role::client && s.local == progress::head) {
-    why.retry_safe = true;
-    if (why.code == errc::goaway) why.code = errc::refused;
-  }
-  clear_send_deadlines(s);
-  s.out.clear();
-  s.header_ops.clear();
-  s.send_end = why.code;
-  s.in.end(why.code);
-  s.failed = std::make_unique<failure>(std::move(why));
-  emit(event::kind::readable, s.id);
-  emit(event::kind::closed, s.id);
-}
-
-void session::fail_connection(failure why) {
-  if (failed_) return;
-  why.scope = scope::connection;
-  for (auto& [id, s] : streams_) {
-    if (!s.complete()) fail(s, why);
-  }
-  failed_ = std::move(why);
-  emit(event::kind::failed);
-  refuse_waiting();
-}
-
-void session::lost(error_code why, std::string message) {
-  if (dead_ && failed_) return;
-  if (config_.role == role::client && preface_.starts_with(http1)) fail_http1();
-  const bool orderly =
-      (goaway_.received || terminated_by_us_ || nghttp2_session_want_read(engine_.get()) == 0) && active_ == 0;
-  failure f;
-  f.code = why;
-  f.message = std::move(message);
-  f.origin = origin::network;
-  if (goaway_.received) {
-    f.code = errc::goaway;
-    f.origin = origin::peer;
-    f.http2_code = goaway_.code;
-    f.last_stream_id = goaway_.last_stream_id;
-    f.debug_data = goaway_.debug_data;
-    f.message = "the peer ended the connection with GOAWAY " + h2::code_name(goaway_.code);
-  }
-  dead_ = true;
-  if (!orderly) fail_connection(std::move(f));
-  refuse_waiting();
-  for (auto at = streams_.begin(); at != streams_.end();) {
-    if (!std::exchange(at->second.closed, true)) emit(event::kind::closed, at->first);
-    at = at->second.orphan ? streams_.erase(at) : std::next(at);
-  }
-  last_found_ = nullptr;
-  active_ = 0;
-  granted_ = 0;
-}
-
 // The connection
 
-void session::ping(std::uint64_t opaque) {
+void session::ping(std::uint64_t opaque) try {
   if (dead_) return;
   std::array<std::uint8_t, 8> bytes{};
   std::memcpy(bytes.data(), &opaque, bytes.size());
-  nghttp2_submit_ping(engine_.get(), NGHTTP2_FLAG_NONE, bytes.data());
+  guard_.earn(spending::pings, 1);  // its answer
+  checked(nghttp2_submit_ping(engine_.get(), NGHTTP2_FLAG_NONE, bytes.data()));
+} catch (...) {
+  out_of_memory();
 }
 
-void session::goaway(std::uint32_t http2_code, std::string_view debug_data) {
+void session::goaway(std::uint32_t http2_code, std::string_view debug_data) try {
   const bool graceful = http2_code == raw(h2::code::no_error);
   if (dead_ || terminated_by_us_ || (graceful && draining_)) return;
   draining_ = true;
   const auto last = nghttp2_session_get_last_proc_stream_id(engine_.get());
   if (config_.role == role::server) last_accepted_ = last;
   debug_data = debug_data.substr(0, max_debug_data);
-  nghttp2_submit_goaway(engine_.get(), NGHTTP2_FLAG_NONE, last, http2_code,
-                        reinterpret_cast<const std::uint8_t*>(debug_data.data()), debug_data.size());
+  checked(nghttp2_submit_goaway(engine_.get(), NGHTTP2_FLAG_NONE, last, http2_code,
+                                reinterpret_cast<const std::uint8_t*>(debug_data.data()), debug_data.size()));
   refuse_waiting();
+  if (config_.speaks == client_speaks::other) return close_all();  // it is told nothing
   if (graceful) return;
   terminated_by_us_ = true;
   failure why;
@@ -569,6 +548,8 @@ void session::goaway(std::uint32_t http2_code, std::string_view debug_data) {
   why.message = "the connection was ended here with GOAWAY " + h2::code_name(http2_code);
   why.http2_code = http2_code;
   fail_connection(std::move(why));
+} catch (...) {
+  out_of_memory();
 }
 
 bool session::accepts_streams() const noexcept {

@@ -10,11 +10,16 @@
 //   finished    | when draining and no stream is active
 //   failed      | every stream failed; a GOAWAY may still have to be pulled
 //
+// No call throws. One that finds no memory fails the session, `errc::out_of_memory`, and says so if it has a result;
+// then there may be no event for what ended: `failed` says that all of it has (ADR 19).
+//
 // nghttp2 does framing, HPACK and validation. Its callbacks (session_callbacks.cpp) only record; what follows from
 // them is done after it has returned.
 
-#include "core/continuation_guard.hpp"
 #include "core/deadlines.hpp"
+#include "core/ended_stream.hpp"
+#include "core/frame_guard.hpp"
+#include "core/keepalive.hpp"
 #include "core/open_queue.hpp"
 #include "core/outgoing.hpp"
 #include "core/stream.hpp"
@@ -39,18 +44,39 @@ struct nghttp2_session;
 
 namespace duplex::core {
 
+class engine_memory;
+
 enum class role { client, server };
+enum class stranger;
+
+/// What a server knows of a client before its first byte.
+enum class client_speaks {
+  http2,    // it said so by ALPN
+  unknown,  // cleartext: it gets our SETTINGS when it has sent the preface
+  other,    // TLS without ALPN: not HTTP/2 (RFC 9113, section 3.2)
+};
 
 struct session_config {
   core::role role = role::client;
+  client_speaks speaks = client_speaks::http2;
   /// The windows, header limits and, on a server, what every stream starts with.
   options defaults{};
   /// Streams the peer may have open at the same time (server).
   std::uint32_t max_concurrent_streams = 100;
+  /// How long a connection may be without streams until we say GOAWAY (server); none: for ever.
+  std::optional<options::duration> idle_timeout{};
   /// Client: the id of its first stream. They end at 2^31-1 (RFC 9113, section 5.1.1).
   std::int32_t first_stream_id = 1;
   /// Record every frame for `take_frames`.
   bool trace = false;
+  /// Server: record for `take_rejected` why requests failed of which there is no event.
+  bool tell_rejected = false;
+  /// Server: record for `take_ended` how the streams of requests ended that there was an event of.
+  bool tell_ended = false;
+  /// Server: take extended CONNECT, and say so (RFC 8441, section 3).
+  bool extended_connect = false;
+  /// What messages call the other side; a host and port where they are known.
+  std::string peer = "the peer";
 };
 
 /// Something that happened, for the driver to act on.
@@ -88,13 +114,19 @@ class session {
   /// A pull that brings so much, or hardly more, may have left something; one that brings less has not.
   static constexpr std::size_t full_pull = 65536;
 
-  /// Appends frames to send, and returns whether there were any. Payload that was lent is still where it was: it may
+  /// Appends what is to be sent, and returns whether there was any. Payload that was lent is still where it was: it may
   /// go away when the next event was taken, and not before.
   bool pull(outgoing& out, time_point now);
 
   /// To be called when no `pull` will follow soon: buffered sends that were not framed are copied as far as they fit,
   /// so that those who wait for them may go on. Their time-outs begin with it.
   void settle_sends();
+
+  /// Judges what the peer did until now by `options::limits`. `pull` does it as well.
+  void settle_budgets(time_point now);
+
+  /// Whether more may be fed. A peer that reads nothing could otherwise have us queue without end.
+  [[nodiscard]] bool wants_input() const;
 
   /// Nothing will be sent or received any more.
   [[nodiscard]] bool finished() const;
@@ -110,6 +142,12 @@ class session {
   }
   [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
   [[nodiscard]] std::vector<frame_info> take_frames() noexcept { return std::exchange(frames_, {}); }
+  /// Server: why requests failed before they could be announced: malformed, or above a bound.
+  [[nodiscard]] std::vector<std::shared_ptr<const failure>> take_rejected() noexcept {
+    return std::exchange(rejected_, {});
+  }
+  /// Server: streams that are over since the last call.
+  [[nodiscard]] std::vector<ended_stream> take_ended() noexcept { return std::exchange(ended_, {}); }
 
   // Streams. Operations are named by the driver; their end is an event or `errc` at once.
 
@@ -138,8 +176,14 @@ class session {
   void consume(std::int32_t id, std::size_t bytes);
 
   /// A point in time at which `timed_out` is wanted for a waiting operation.
-  void set_deadline(std::int32_t id, op_id op, time_point when) { deadlines_.set({id, waiting::recv, op}, when); }
+  void set_deadline(std::int32_t id, op_id op, time_point when) try {
+    deadlines_.set({id, waiting::recv, op}, when);
+  } catch (...) {
+    out_of_memory();
+  }
   void clear_deadline(std::int32_t id, op_id op) { deadlines_.clear({id, waiting::recv, op}); }
+  /// When a stream that is not over by then is reset: the end of its `max_time`.
+  void end_at(std::int32_t id, time_point when);
 
   /// Ends a stream with RST_STREAM for a reason of ours, unless it is over. What arrived can still be read.
   void reset(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message);
@@ -154,10 +198,21 @@ class session {
   /// GOAWAY. With NO_ERROR running streams may finish; otherwise the session is finished once it was pulled.
   void goaway(std::uint32_t http2_code, std::string_view debug_data);
   /// The transport ended or failed; every stream that is not over fails with it.
-  void lost(error_code why, std::string message);
+  void lost(error_code why, std::string message, origin from = origin::network);
+  /// The driver found no memory for what it has to do: the connection fails and is finished. Takes no memory; of events
+  /// there are those that there was memory for. Returns the error.
+  error_code out_of_memory() noexcept;
+
+  [[nodiscard]] core::role role() const noexcept { return config_.role; }
+  [[nodiscard]] const std::string& peer() const noexcept { return config_.peer; }
 
   [[nodiscard]] const std::optional<failure>& failed() const noexcept { return failed_; }
+  [[nodiscard]] const options& defaults() const noexcept { return config_.defaults; }
   [[nodiscard]] bool accepts_streams() const noexcept;
+  /// Server: whether the client is at, or said, something else than the preface.
+  [[nodiscard]] bool met_stranger() const noexcept;
+  /// Whether the peer has ended the connection because it got more PINGs than it takes, in gRPC's words.
+  [[nodiscard]] bool told_too_many_pings() const noexcept;
   [[nodiscard]] std::size_t active_streams() const noexcept { return active_; }
   /// How many streams the peer lets us have at the same time; none until it has said so.
   [[nodiscard]] std::optional<std::uint32_t> stream_limit() const;
@@ -172,7 +227,7 @@ class session {
   friend struct session_callbacks;  // records into what follows
 
   // The borrowed sends of a stream share one deadline, which moves on with every byte.
-  enum class waiting { open, recv, buffered_send, borrowed_sends };
+  enum class waiting { open, recv, buffered_send, borrowed_sends, end };
   struct deadline_key {
     std::int32_t stream;
     waiting what;
@@ -187,20 +242,35 @@ class session {
     int status = 0;
   };
   struct engine_deleter {
+    engine_memory* memory;
     void operator()(nghttp2_session* engine) const noexcept;
   };
 
   void submit_settings();
+  [[nodiscard]] bool may_say(const request_head& head) const;
   bool open_waiting();
   void refuse_waiting();
   stream& add_stream(std::int32_t id, const options& opts);
   void emit(event::kind what, std::int32_t id = 0, std::uint64_t value = 0) { events_.push_back({what, id, value}); }
+  static void end_unsent(stream& s);
   bool complete_sends(stream& s, op_id op = 0);
   void watch_stall(stream& s, time_point now);
   void settle_stalls();
-  void clear_send_deadlines(stream& s);
+  void clear_deadlines(stream& s);
   void feed_engine(std::string_view bytes);
-  void fail_http1();
+  void feed_guarded(std::string_view bytes);
+  void answer(const breach& what);
+  /// What was fed after `part` of it.
+  [[nodiscard]] std::string_view behind(std::string_view part) const noexcept;
+  void fail_stranger(stranger who);
+  [[nodiscard]] bool holds_back() const noexcept;
+  void hear_client(std::string_view bytes);
+  void refuse_client(stranger who);
+  [[nodiscard]] std::string explain_preface() const;
+  [[nodiscard]] std::string explain_goaway() const;
+  void end_by(const excess& what);
+  void check_queue();
+  void earn_by_stream();
   void return_credit(stream& s, std::size_t bytes);
   bool widen(stream& s, std::size_t window);
   bool widen_begun();
@@ -211,17 +281,25 @@ class session {
   [[nodiscard]] bool has_window(std::int32_t id) const;
   void refuse_unsent();
   void fail(stream& s, failure why);
+  void end(stream& s, std::shared_ptr<const failure> why) noexcept;
   void fail_connection(failure why);
+  void close_all();
+  void give_up(h2::code code, failure why);
+  void watch_peer(time_point now);
+  void watch_frame(time_point now);
+  void expect_from_peer(time_point now);
   void close_stream(stream& s, std::uint32_t http2_code);
+  void record_end(const stream& s);
   void erase_if_over(stream& s);
-  void drop_unread(stream& s, error_code why);
+  void drop_unread(stream& s, reason why);
   void drop_greediest();
   [[nodiscard]] failure stream_failure(const stream& s, std::uint32_t http2_code) const;
   [[nodiscard]] error_code may_send(const stream* s) const;
 
   session_config config_;
+  std::unique_ptr<engine_memory> memory_;
   std::unique_ptr<nghttp2_session, engine_deleter> engine_;
-  continuation_guard continuations_;
+  frame_guard guard_;
   open_queue waiting_;
   std::unordered_map<std::int32_t, stream> streams_;
   stream* last_found_ = nullptr;  // what is done for one stream often comes in a row
@@ -230,12 +308,22 @@ class session {
   std::size_t granted_ = 0;  // the windows of all active streams
   window_estimator estimator_;
   deadlines<deadline_key> deadlines_;
+  keepalive keepalive_;
+  struct {
+    std::optional<time_point> idle_since{};
+    std::optional<time_point> block_since{};  // the header block under way
+    std::optional<time_point> frame_due{};    // the frame under way
+    std::uint64_t frame = 0;
+  } owed_;  // by the peer
   std::vector<event> events_;
   std::vector<frame_info> frames_;
+  std::vector<std::shared_ptr<const failure>> rejected_;
+  std::vector<ended_stream> ended_;
   std::optional<failure> failed_;
 
   // Recorded by the callbacks, applied when the engine has returned.
   header_block block_;
+  std::string_view fed_;     // while the engine reads it
   outgoing* to_ = nullptr;   // of `pull`, while it runs
   std::size_t full_at_ = 0;  // bytes
   std::size_t arrived_ = 0;
@@ -274,11 +362,13 @@ class session {
   std::optional<time_point> settings_sent_;  // until they are acknowledged
   bool settings_acknowledged_ = false;
   std::string preface_;
+  std::string refusal_;  // to a client that does not begin with the preface, all that is sent
   bool preface_checked_ = false;
   bool settings_seen_ = false;
   bool draining_ = false;  // our GOAWAY was submitted
   bool terminated_by_us_ = false;
-  bool dead_ = false;  // the engine is not asked any more
+  bool dead_ = false;     // the engine is not asked any more
+  bool ran_out_ = false;  // a callback found no memory
 };
 
 }  // namespace duplex::core

@@ -1,8 +1,10 @@
 // What the engine tells the session. Callbacks record and never call the engine: the session acts on what they
 // recorded once the engine has returned.
 
+#include "core/data_run.hpp"
 #include "core/session.hpp"
 #include "core/session_engine.hpp"
+#include "core/session_memory.hpp"
 #include "core/session_trace.hpp"
 #include "core/validate.hpp"
 
@@ -12,6 +14,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <tuple>
 #include <utility>
 
 namespace duplex::core {
@@ -25,6 +28,22 @@ std::string_view text(const std::uint8_t* bytes, std::size_t size) {
 
 std::uint32_t raw(h2::code c) noexcept { return static_cast<std::uint32_t>(c); }
 
+// Where the engine has one: not every version that calls itself 1.52 does.
+template <class Option>
+void lift_reset_limit(Option* option) {
+  constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+  if constexpr (requires { nghttp2_option_set_stream_reset_rate_limit(option, most, most); }) {
+    nghttp2_option_set_stream_reset_rate_limit(option, most, most);
+  }
+}
+
+// Where the engine says no more than the code. Its bound on a name or a value cannot be set, and is not told apart.
+std::string fault(std::uint32_t code) {
+  auto text = h2::code_name(code);
+  if (code == NGHTTP2_COMPRESSION_ERROR) text += ", a header block that cannot be decoded, or a field above 64 KiB";
+  return text;
+}
+
 bool ends_stream(const nghttp2_frame& frame) { return (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0; }
 
 }  // namespace
@@ -32,6 +51,7 @@ bool ends_stream(const nghttp2_frame& frame) { return (frame.hd.flags & NGHTTP2_
 // A friend of the session: the functions have the signatures that the C interface wants.
 struct session_callbacks {
   static session& self(void* user) { return *static_cast<session*>(user); }
+  static void run_out(void* user) noexcept { self(user).ran_out_ = true; }
 
   static void reset_later(session& s, stream& st, errc why, std::string message, h2::code code) {
     failure f;
@@ -41,6 +61,7 @@ struct session_callbacks {
     if (why == errc::protocol_error) f.origin = origin::peer;
     s.fail(st, std::move(f));
     s.to_reset_.emplace_back(st.id, raw(code));
+    s.guard_.spend(spending::resets);
   }
 
   // Fields
@@ -49,6 +70,7 @@ struct session_callbacks {
     auto& s = self(user);
     s.block_ = {};
     s.block_.stream = frame->hd.stream_id;
+    s.guard_.earn(spending::discarded_headers, 1);  // it is not
     // Above the last id of our GOAWAY the client was told that nothing is processed.
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && frame->hd.stream_id <= s.last_accepted_) {
       s.add_stream(frame->hd.stream_id, s.config_.defaults);
@@ -69,10 +91,12 @@ struct session_callbacks {
       if (auto* st = s.find(frame->hd.stream_id)) {
         failure f;
         f.code = errc::limit_exceeded;
-        f.message = "the peer's header section is above max_header_bytes or max_header_fields";
+        f.message = "the header section of " + s.config_.peer + " is above max_header_bytes or max_header_fields";
         f.http2_code = raw(h2::code::internal_error);
         s.fail(*st, std::move(f));
       }
+      s.guard_.spend(spending::resets);
+      block.stream = 0;
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // the engine resets the stream
     }
     const auto key = text(name, name_size);
@@ -95,6 +119,13 @@ struct session_callbacks {
     return 0;
   }
 
+  // RFC 9113, section 8.3.1. The engine looks only where the scheme is http or https. Who decides by the path what a
+  // client may do has to be sure of its beginning.
+  static bool has_good_path(const request_head& head) {
+    if (head.method == "CONNECT" && head.protocol.empty()) return true;
+    return head.path.starts_with('/') || (head.path == "*" && head.method == "OPTIONS");
+  }
+
   static request to_request(session::header_block block) {
     request head;
     head.method = std::move(block.pseudo.method);
@@ -110,6 +141,11 @@ struct session_callbacks {
 
   static void on_head(session& s, stream& st, bool is_request) {
     auto block = std::exchange(s.block_, {});
+    if (is_request && !has_good_path(block.pseudo)) {
+      return reset_later(s, st, errc::protocol_error,
+                         s.config_.peer + " broke HTTP/2: the :path of its request does not begin with a slash",
+                         h2::code::protocol_error);
+    }
     if (is_request) {
       st.head = std::make_unique<request>(to_request(std::move(block)));
       st.remote = progress::body;
@@ -120,11 +156,18 @@ struct session_callbacks {
       // Without a field they say no more than their END_STREAM.
       if (!block.list.empty()) st.in.push(trailers{std::move(block.list)});
     } else if (block.status < 100 || block.status > 599) {
-      return reset_later(s, st, errc::protocol_error, "the status " + std::to_string(block.status) + " is none",
+      return reset_later(s, st, errc::protocol_error,
+                         s.config_.peer + " broke HTTP/2: the status " + std::to_string(block.status) + " is none",
                          h2::code::protocol_error);
     } else if (block.status < 200) {
-      if (++st.informational_seen > st.max_informational) {
+      if (st.informational_left == 0) {
         return reset_later(s, st, errc::limit_exceeded, "more 1xx replies than max_informational", h2::code::cancel);
+      }
+      --st.informational_left;
+      st.informational_bytes += block.bytes;
+      if (st.informational_bytes > s.config_.defaults.max_header_bytes) {
+        return reset_later(s, st, errc::limit_exceeded, "1xx replies that are together above max_header_bytes",
+                           h2::code::cancel);
       }
       if (st.wants_informational) st.in.push(informational{block.status, std::move(block.list)});
     } else {
@@ -142,13 +185,16 @@ struct session_callbacks {
 
   // Receiving
 
-  static int on_data_chunk(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* bytes, std::size_t size,
-                           void* user) {
+  static int on_data_chunk(nghttp2_session*, std::uint8_t flags, std::int32_t id, const std::uint8_t* bytes,
+                           std::size_t size, void* user) {
     auto& s = self(user);
     s.arrived_ += size;
     auto* st = s.find(id);
     if (!st || st->failed || st->orphan || st->in.end()) return 0;
-    if (!st->in.push_data(text(bytes, size))) {
+    const auto chunk = text(bytes, size);
+    const bool padded = (flags & NGHTTP2_FLAG_PADDED) != 0;
+    const bool may_go_on = !padded && chunk.size() >= least_in_run;
+    if (!st->in.push_data(chunk, may_go_on ? data_run(s.behind(chunk), id) : 0)) {
       reset_later(s, *st, errc::recv_buffer_overflow, "more unread bytes than max_recv_buffer", h2::code::cancel);
       return 0;
     }
@@ -167,9 +213,12 @@ struct session_callbacks {
     auto* st = s.find(frame->hd.stream_id);
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
-        if (!st || st->failed) break;
+        if (!st || st->failed) {
+          s.block_ = {};
+          break;
+        }
         on_head(s, *st, frame->headers.cat == NGHTTP2_HCAT_REQUEST);
-        if (ends_stream(*frame)) on_end(s, *st);
+        if (!st->failed && ends_stream(*frame)) on_end(s, *st);
         break;
       case NGHTTP2_DATA:
         if (st && !st->failed && ends_stream(*frame)) on_end(s, *st);
@@ -191,7 +240,7 @@ struct session_callbacks {
           std::memcpy(&opaque, frame->ping.opaque_data, sizeof opaque);
           if (opaque == window_ping) {
             s.measured_ = true;
-          } else {
+          } else if (opaque != keepalive_ping) {  // that one is answered by any byte
             s.emit(event::kind::pong, 0, opaque);
           }
         }
@@ -223,8 +272,10 @@ struct session_callbacks {
 
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
     auto& s = self(user);
+    s.block_.stream = 0;  // if it was a block, it is over
     s.invalid_frame_ = std::string(nghttp2_strerror(error)) + " in " + frame_name(frame->hd.type);
     if (auto* st = s.find(frame->hd.stream_id)) st->invalid_frame = std::make_unique<std::string>(s.invalid_frame_);
+    if (frame->hd.stream_id != 0) s.guard_.spend(spending::resets);
     return 0;
   }
 
@@ -235,6 +286,7 @@ struct session_callbacks {
 
   static int on_stream_close(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) {
     auto& s = self(user);
+    if (s.block_.stream == id) s.block_.stream = 0;  // we reset it, and the engine passes over the rest
     if (auto* st = s.find(id)) s.close_stream(*st, code);
     return 0;
   }
@@ -268,8 +320,16 @@ struct session_callbacks {
     st->out.read(*s.to_, size, s.completed_);
     s.complete_sends(*st);
     st->bytes_sent += size;
+    s.guard_.earn(spending::pings, 1);
+    s.guard_.earn(spending::window_updates, 2 * size);
     s.progressed_.push_back(st->id);
     return s.to_->size() < s.full_at_ ? 0 : NGHTTP2_ERR_PAUSE;
+  }
+
+  // By what the engine found wrong and did not tell.
+  static bool is_provoked(const nghttp2_frame& frame, const stream& st) {
+    return frame.hd.type == NGHTTP2_RST_STREAM && frame.rst_stream.error_code != NGHTTP2_NO_ERROR && !st.failed &&
+           !st.invalid_frame;
   }
 
   static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -278,14 +338,18 @@ struct session_callbacks {
     if (s.config_.trace) s.frames_.push_back(trace_sent(*frame));
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !s.terminated_by_us_) {
       failure why;
-      why.code = errc::protocol_error;
-      why.message = s.invalid_frame_.empty() ? "the peer broke HTTP/2" : s.invalid_frame_;
+      // Of its own accord the engine finds too much of little: entries of SETTINGS.
+      const bool too_much = frame->goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM;
+      why.code = too_much ? errc::limit_exceeded : errc::protocol_error;
+      why.message = s.config_.peer +
+                    " broke HTTP/2: " + (s.invalid_frame_.empty() ? fault(frame->goaway.error_code) : s.invalid_frame_);
       why.origin = origin::peer;
       why.http2_code = frame->goaway.error_code;
       s.fail_connection(std::move(why));
     }
     auto* st = s.find(frame->hd.stream_id);
     if (!st) return 0;
+    if (is_provoked(*frame, *st)) s.guard_.spend(spending::resets);
     if (frame->hd.type == NGHTTP2_HEADERS && s.config_.role == role::client && st->local == progress::head) {
       st->local = progress::body;  // the request: no operation waits for it
       s.begun_.push_back(st->id);
@@ -319,64 +383,72 @@ struct session_callbacks {
   }
 };
 
+namespace {
+
+// The engine is C, and no exception may pass through it: it is told that the callback failed, and the session finds out
+// why once the engine has returned. Some must not fail, because the engine would lose what it was about to free.
+template <auto Callback, int Result = NGHTTP2_ERR_CALLBACK_FAILURE>
+struct guarded;
+
+template <class R, class... Args, R (*Callback)(Args...), int Result>
+struct guarded<Callback, Result> {
+  static R call(Args... args) noexcept {
+    try {
+      return Callback(args...);
+    } catch (...) {
+      auto* user = std::get<sizeof...(args) - 1>(std::tie(args...));
+      session_callbacks::run_out(user);
+      return Result;
+    }
+  }
+};
+
+}  // namespace
+
 void session::close_stream(stream& s, std::uint32_t http2_code) {
   if (s.closed) return;
-  if (s.remote == progress::ended && http2_code == NGHTTP2_NO_ERROR) {
+  // An answer that did not want the rest of the request is no failure either.
+  const bool answered = s.orphan && s.local == progress::ended && !s.reset_by_peer;
+  if ((s.remote == progress::ended || answered) && http2_code == NGHTTP2_NO_ERROR) {
+    if (s.remote != progress::ended) {
+      s.send_end = errc::stream_reset;
+      s.in.end(s.send_end);
+    }
     // Complete; or RST_STREAM(NO_ERROR) after a whole response: the peer wants no more of the request.
     if (s.local != progress::ended) {
-      s.out.clear();
       s.send_end = errc::stream_reset;
+      if (s.out.closed() && s.out.bytes() == 0 && !s.out.has_trailers()) {
+        outgoing nothing;
+        s.out.read(nothing, 0, completed_);
+        complete_sends(s);
+        end_unsent(s);
+      }
+      s.out.clear();
     }
   } else {
     fail(s, stream_failure(s, http2_code));
   }
   s.closed = true;
+  record_end(s);
   // A request that was refused before it was complete was not announced: nobody will release it.
-  if (config_.role == role::server && s.remote == progress::head) s.orphan = true;
+  if (config_.role == role::server && s.remote == progress::head) {
+    s.orphan = true;
+    if (config_.tell_rejected && s.failed) rejected_.push_back(s.failed);
+  }
   --active_;
   granted_ -= s.window;
-  clear_send_deadlines(s);
+  clear_deadlines(s);
   emit(event::kind::closed, s.id);
   to_erase_.push_back(s.id);
 }
 
-failure session::stream_failure(const stream& s, std::uint32_t http2_code) const {
-  failure f;
-  f.http2_code = http2_code;
-  f.origin = origin::peer;
-  // Whatever the peer says now: who has answered has processed the request.
-  const bool unseen = s.remote == progress::head;
-  const bool above_goaway = config_.role == role::client && goaway_.received && !s.reset_by_peer &&
-                            (s.id > goaway_.last_stream_id || s.local == progress::head);
-  if (above_goaway) {
-    f.code = errc::refused;
-    f.message = "the peer ended the connection with GOAWAY " + h2::code_name(goaway_.code) + " before this stream";
-    f.scope = scope::connection;
-    f.http2_code = goaway_.code;
-    f.last_stream_id = goaway_.last_stream_id;
-    f.debug_data = goaway_.debug_data;
-    f.retry_safe = unseen;
-  } else if (s.reset_by_peer && http2_code == NGHTTP2_REFUSED_STREAM) {
-    f.code = errc::refused;
-    f.message = "the peer refused the stream";
-    f.retry_safe = unseen;
-  } else if (s.reset_by_peer) {
-    f.code = errc::stream_reset;
-    f.message = "the peer reset the stream with " + h2::code_name(http2_code);
-  } else {
-    f.code = errc::protocol_error;
-    f.message = s.invalid_frame ? *s.invalid_frame : "the peer broke HTTP/2: " + h2::code_name(http2_code);
-  }
-  return f;
-}
-
 nghttp2_data_provider payload_source() noexcept {
   nghttp2_data_provider source{};
-  source.read_callback = session_callbacks::on_read;
+  source.read_callback = guarded<session_callbacks::on_read>::call;
   return source;
 }
 
-nghttp2_session* make_engine(bool server, session* owner) {
+nghttp2_session* make_engine(bool server, const peer_limits& limits, session* owner, engine_memory& memory) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_option* option = nullptr;
   if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
@@ -386,27 +458,30 @@ nghttp2_session* make_engine(bool server, session* owner) {
   const std::unique_ptr<nghttp2_option, void (*)(nghttp2_option*)> keep_option(option, nghttp2_option_del);
 
   using on = session_callbacks;
-  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on::on_begin_headers);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, on::on_header);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on::on_data_chunk);
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on::on_frame_recv);
-  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on::on_invalid_frame);
-  nghttp2_session_callbacks_set_error_callback2(callbacks, on::on_error);
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on::on_stream_close);
-  nghttp2_session_callbacks_set_send_data_callback(callbacks, on::on_data);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on::on_frame_send);
-  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on::on_frame_not_send);
+  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, guarded<on::on_begin_headers>::call);
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, guarded<on::on_header>::call);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, guarded<on::on_data_chunk>::call);
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, guarded<on::on_frame_recv>::call);
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, guarded<on::on_invalid_frame>::call);
+  nghttp2_session_callbacks_set_error_callback2(callbacks, guarded<on::on_error>::call);
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, guarded<on::on_stream_close, 0>::call);
+  nghttp2_session_callbacks_set_send_data_callback(callbacks, guarded<on::on_data>::call);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, guarded<on::on_frame_send>::call);
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, guarded<on::on_frame_not_send>::call);
 
   nghttp2_option_set_no_auto_window_update(option, 1);  // the ledger decides
   nghttp2_option_set_no_closed_streams(option, 1);      // they serve only RFC 7540 priorities
   // Its own limit counts reads as well, and refuses a legal block that comes byte by byte: we count.
   nghttp2_option_set_max_continuations(option, std::numeric_limits<std::size_t>::max());
+  // Its limit of resets reads another clock than ours, and would be in the way of a larger one.
+  lift_reset_limit(option);
+  nghttp2_option_set_max_outbound_ack(option, most_queued(limits));
   // To a client it is an unknown frame like others.
   if (server) nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
 
   nghttp2_session* engine = nullptr;
-  const auto make = server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  if (make(&engine, callbacks, owner, option) != 0) throw std::bad_alloc();
+  const auto make = server ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  if (make(&engine, callbacks, owner, option, memory.allocator()) != 0) throw std::bad_alloc();
   return engine;
 }
 

@@ -1,25 +1,44 @@
 #pragma once
 // What the files of the session share about the engine. Nothing else includes nghttp2.
 
+#include "core/frame_guard.hpp"
+
 #include <duplex/fields.hpp>
+#include <duplex/limits.hpp>
 
 #include <nghttp2/nghttp2.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace duplex::core {
 
+class engine_memory;
 class session;
 
-/// A new nghttp2 session whose callbacks record into `owner`.
-[[nodiscard]] nghttp2_session* make_engine(bool server, session* owner);
+/// A new nghttp2 session in `memory`, whose callbacks record into `owner`.
+[[nodiscard]] nghttp2_session* make_engine(bool server, const peer_limits& limits, session* owner,
+                                           engine_memory& memory);
+
+/// At so many frames that wait to be sent the connection ends.
+[[nodiscard]] std::size_t most_queued(const peer_limits& limits) noexcept;
+inline constexpr excess queued_control{"frames that wait to be sent, as the peer does not take them",
+                                       "max_queued_control"};
 
 /// What the window estimator's PING carries. The driver's are named by its operations, which it counts from 1.
 inline constexpr std::uint64_t window_ping = ~std::uint64_t{0};
+/// What a keepalive PING carries.
+inline constexpr std::uint64_t keepalive_ping = window_ping - 1;
+
+/// What a call of the engine returned. One that found no memory has left it in no state to go on.
+inline int checked(int result) {
+  if (result == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
+  return result;
+}
 
 /// Reads payload from the stream's outbox.
 [[nodiscard]] nghttp2_data_provider payload_source() noexcept;

@@ -1,5 +1,6 @@
 // Opening streams, within the peer's limit (RFC 9113, section 5.1.2).
 
+#include "core/no_memory.hpp"
 #include "core/session.hpp"
 #include "core/session_engine.hpp"
 
@@ -16,7 +17,13 @@ constexpr std::size_t most_pseudo_fields = 5;
 
 }  // namespace
 
-std::int32_t session::open(const request_head& head, const options& opts) {
+// An extended CONNECT only after the peer has said that it knows it (RFC 8441, section 3).
+bool session::may_say(const request_head& head) const {
+  return head.protocol.empty() ||
+         nghttp2_session_get_remote_settings(engine_.get(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+std::int32_t session::open(const request_head& head, const options& opts) try {
   name_values list(most_pseudo_fields + head.headers.size() + 1);  // perhaps with a priority
   list.add(":method", head.method);
   // A plain CONNECT has neither (RFC 9113, section 8.5), an extended one has both (RFC 8441, section 4).
@@ -34,22 +41,29 @@ std::int32_t session::open(const request_head& head, const options& opts) {
   }
 
   const auto source = payload_source();
-  const auto id = accepts_streams()
-                      ? nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr)
-                      : -1;
+  const auto id =
+      accepts_streams() && may_say(head)
+          ? checked(nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr))
+          : -1;
   if (id < 0) return 0;
   add_stream(id, opts);
   return id;
+} catch (...) {
+  out_of_memory();
+  return 0;
 }
 
-error_code session::open_when_possible(op_id op, request_head head, options opts, time_point deadline) {
+error_code session::open_when_possible(op_id op, request_head head, options opts, time_point deadline) try {
   if (!accepts_streams()) return errc::refused;
+  if (!may_say(head)) return errc::invalid_argument;
   const bool waits = !waiting_.empty() || !has_place();
   if (waits && waiting_.full()) return errc::limit_exceeded;
   waiting_.push({op, std::move(head), std::move(opts)});
   deadlines_.set({0, waiting::open, op}, deadline);
   open_waiting();
   return {};
+} catch (...) {
+  return out_of_memory();
 }
 
 bool session::cancel_open(op_id op) {
@@ -89,10 +103,10 @@ void session::refuse_waiting() {
 }
 
 // Nothing of it was written, so the peer cannot have processed it.
-failure session::why_not_opened() const {
+failure session::why_not_opened() const try {
   failure why;
   why.code = errc::refused;
-  why.message = "the connection takes no more streams";
+  why.message = "the connection with " + config_.peer + " takes no more streams";
   if (failed_) {
     why = *failed_;
     if (why.code == errc::goaway) why.code = errc::refused;
@@ -101,10 +115,14 @@ failure session::why_not_opened() const {
     why.http2_code = goaway_.code;
     why.last_stream_id = goaway_.last_stream_id;
     why.debug_data = goaway_.debug_data;
-    why.message = "the peer ended the connection with GOAWAY " + h2::code_name(goaway_.code) + " before this stream";
+    why.message = explain_goaway() + " before this stream";
   }
   why.scope = scope::connection;
   why.bytes_sent = 0;
+  why.retry_safe = true;
+  return why;
+} catch (...) {
+  auto why = no_memory();
   why.retry_safe = true;
   return why;
 }

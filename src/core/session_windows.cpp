@@ -17,12 +17,14 @@ constexpr std::size_t most_unread = std::size_t{1} << 20;  // what a new stream 
 }  // namespace
 
 // After the peer's end no window is needed any more.
-void session::return_credit(stream& s, std::size_t bytes) {
+void session::return_credit(stream& s, std::size_t bytes) try {
   if (bytes == 0 || dead_ || s.closed || s.failed || s.remote == progress::ended) return;
-  nghttp2_session_consume_stream(engine_.get(), s.id, bytes);
+  checked(nghttp2_session_consume_stream(engine_.get(), s.id, bytes));
   estimator_.read(bytes);
   // Never above four times what was read: a stream that nobody reads does not get more.
-  if (s.window < estimator_.window() && s.ledger.returned() >= s.window / 2) widen(s, 2 * s.window);
+  if (s.window < estimator_.window() && s.ledger.returned() >= s.window / 2) widen(s, 2 * std::size_t{s.window});
+} catch (...) {
+  out_of_memory();
 }
 
 bool session::widen(stream& s, std::size_t window) {
@@ -32,11 +34,11 @@ bool session::widen(stream& s, std::size_t window) {
   const auto more = window - s.window;
   const auto budget = config_.defaults.max_connection_buffer;
   if (more > budget || granted_ + unread_ > budget - more) return false;
-  if (nghttp2_session_set_local_window_size(engine_.get(), NGHTTP2_FLAG_NONE, s.id,
-                                            static_cast<std::int32_t>(window)) != 0) {
+  if (checked(nghttp2_session_set_local_window_size(engine_.get(), NGHTTP2_FLAG_NONE, s.id,
+                                                    static_cast<std::int32_t>(window))) != 0) {
     return false;
   }
-  s.window = window;
+  s.window = static_cast<std::uint32_t>(window);
   granted_ += more;
   return true;
 }

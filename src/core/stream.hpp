@@ -18,11 +18,14 @@
 #include "core/fifo.hpp"
 #include "core/inbox.hpp"
 #include "core/outbox.hpp"
+#include "core/reason.hpp"
 
 #include <duplex/error.hpp>
 #include <duplex/message.hpp>
 #include <duplex/options.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,19 +34,23 @@ namespace duplex::core {
 
 enum class progress : std::uint8_t { head, body, ended };
 
+/// What `rate` bytes a second come to; at least one, and no end of them for a time without end.
+[[nodiscard]] inline std::uint64_t bytes_within(options::duration time, std::size_t rate) noexcept {
+  constexpr double most = 1e18;
+  const auto bytes = std::chrono::duration<double>(time).count() * static_cast<double>(rate);
+  return static_cast<std::uint64_t>(std::clamp(bytes, 1.0, most));
+}
+
 struct stream {
   stream(std::int32_t stream_id, const options& opts)
-      : id(stream_id),
-        in(opts.max_recv_buffer),
+      : in(opts.max_recv_buffer),
         out(opts.send_buffer),
         ledger(opts.flow),
         send_timeout(opts.send_timeout),
-        max_informational(opts.max_informational),
+        stall_bytes(bytes_within(opts.send_timeout, opts.min_rate)),
+        informational_left(static_cast<std::uint32_t>(std::min<std::size_t>(opts.max_informational, UINT32_MAX))),
+        id(stream_id),
         wants_informational(opts.informational) {}
-
-  std::int32_t id;
-  progress remote = progress::head;
-  progress local = progress::head;
 
   inbox in;
   outbox out;
@@ -54,23 +61,31 @@ struct stream {
   /// Operations that complete when their HEADERS frame goes out: 1xx, response, trailers, in order.
   fifo<op_id> header_ops{};
 
-  /// What the peer may send before some of it is read.
-  std::size_t window = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
-  /// Why sending is over before its end; set with every failure, and by RST_STREAM(NO_ERROR) after a response.
-  error_code send_end{};
-  std::unique_ptr<const failure> failed{};
+  std::shared_ptr<const failure> failed{};
   /// What was wrong with a frame of the peer, in words.
   std::unique_ptr<const std::string> invalid_frame{};
 
   options::duration send_timeout;
-  /// Until when the next byte that was lent must be framed, and what the session's deadlines know of it.
+  /// Until when `stall_bytes` that were lent must be framed, and what the session's deadlines know of it.
   time_point stalls_at = never;
   time_point told_stalls_at = never;
-  std::uint32_t timed_sends = 0;  // buffered ones that have a deadline
-  std::uint32_t informational_seen = 0;
-  std::size_t max_informational;
+  std::uint64_t stall_began_at = 0;  // of `bytes_sent`
+  std::uint64_t stall_bytes;
+  std::size_t informational_bytes = 0;
+
+  // There are many idle streams: what is small stands together.
+  /// What the peer may send before some of it is read.
+  std::uint32_t window = 0;
+  std::uint32_t informational_left;  // of `max_informational`
+  std::uint32_t timed_sends = 0;     // buffered ones that have a deadline
+  std::int32_t id;
+  std::uint16_t status = 0;  // of a server's response
+  progress remote = progress::head;
+  progress local = progress::head;
+  /// Why sending is over before its end; set with every failure, and where the peer stopped us.
+  reason send_end{};
   bool wants_informational;
   /// The engine has forgotten the stream: no frame can be sent or received on it.
   bool closed = false;
@@ -79,6 +94,8 @@ struct stream {
   /// RST_STREAM came from the peer.
   bool reset_by_peer = false;
 
+  /// The peer wanted no more of our side after the whole of its own (RFC 9113, section 8.1).
+  [[nodiscard]] bool stopped() const noexcept { return closed && !failed && send_end == errc::stream_reset; }
   [[nodiscard]] bool complete() const noexcept { return remote == progress::ended && local == progress::ended; }
 };
 

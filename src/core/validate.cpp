@@ -23,10 +23,12 @@ bool is_token(unsigned char c) {
 
 bool is_space(char c) { return c == ' ' || c == '\t'; }
 
+// RFC 9110, section 5.5: none but a tab may be in a value.
+bool is_control(unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }
+
 // RFC 9113, section 8.2.2
 bool is_connection_specific(std::string_view name) {
-  constexpr std::array<std::string_view, 5> names{"connection", "keep-alive", "proxy-connection", "transfer-encoding",
-                                                  "upgrade"};
+  constexpr std::array<std::string_view, 4> names{"connection", "keep-alive", "proxy-connection", "transfer-encoding"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -34,6 +36,11 @@ problem check_name(std::string_view name) {
   if (name.empty()) return "a field has an empty name";
   if (name.front() == ':') return "field " + quoted(name) + ": pseudo-fields are set by the library";
   if (!std::all_of(name.begin(), name.end(), is_token)) return "field " + quoted(name) + ": the name is not a token";
+  if (name == "http2-settings" || name == "upgrade") {
+    return "field " + quoted(name) +
+           " is not allowed in HTTP/2: RFC 9113 dropped the upgrade to h2c, and http:// speaks HTTP/2 from the first "
+           "byte";
+  }
   if (is_connection_specific(name)) return "field " + quoted(name) + " is not allowed in HTTP/2";
   return std::nullopt;
 }
@@ -41,6 +48,10 @@ problem check_name(std::string_view name) {
 problem check_value(std::string_view name, std::string_view value) {
   for (const auto& [c, what] : {std::pair('\r', "CR"), std::pair('\n', "LF"), std::pair('\0', "NUL")}) {
     if (value.find(c) != std::string_view::npos) return "field " + quoted(name) + ": the value contains " + what;
+  }
+  // A peer may drop such a field without a word.
+  if (std::any_of(value.begin(), value.end(), is_control)) {
+    return "field " + quoted(name) + ": the value contains a control character";
   }
   if (!value.empty() && (is_space(value.front()) || is_space(value.back()))) {
     return "field " + quoted(name) + ": the value starts or ends with white space";
@@ -52,6 +63,21 @@ problem check_value(std::string_view name, std::string_view value) {
 problem check_positive(std::string_view name, options::duration value) {
   if (value.count() > 0) return std::nullopt;
   return "option " + std::string(name) + " must be more than 0";
+}
+
+problem check_limits(const peer_limits& limits) {
+  const std::array<std::pair<std::string_view, rate_limit>, 7> rates{{{"resets", limits.resets},
+                                                                      {"pings", limits.pings},
+                                                                      {"settings", limits.settings},
+                                                                      {"other_frames", limits.other_frames},
+                                                                      {"empty_data", limits.empty_data},
+                                                                      {"window_updates", limits.window_updates},
+                                                                      {"discarded_headers", limits.discarded_headers}}};
+  for (const auto& [name, rate] : rates) {
+    if (rate.burst == 0) return "option limits." + std::string(name) + ".burst must be more than 0";
+  }
+  if (limits.max_queued_control == 0) return "option limits.max_queued_control must be more than 0";
+  return std::nullopt;
 }
 
 }  // namespace
@@ -98,6 +124,21 @@ problem check_options(const options& opts) {
   if (auto bad = check_positive("send_timeout", opts.send_timeout)) return bad;
   if (opts.recv_timeout && opts.recv_timeout->count() < 0) return "option recv_timeout must not be negative";
   if (opts.close_timeout.count() < 0) return "option close_timeout must not be negative";
+  if (auto bad = check_positive("settings_timeout", opts.settings_timeout)) return bad;
+  if (auto bad = check_positive("header_timeout", opts.header_timeout)) return bad;
+  if (auto bad = check_positive("keepalive_timeout", opts.keepalive_timeout)) return bad;
+  if (opts.max_time) {
+    if (auto bad = check_positive("max_time", *opts.max_time)) return bad;
+  }
+  if (opts.keepalive_time) {
+    if (auto bad = check_positive("keepalive_time", *opts.keepalive_time)) return bad;
+  }
+  if (opts.tcp.keepalive) {
+    if (auto bad = check_positive("tcp.keepalive", *opts.tcp.keepalive)) return bad;
+  }
+  if (opts.tcp.user_timeout) {
+    if (auto bad = check_positive("tcp.user_timeout", *opts.tcp.user_timeout)) return bad;
+  }
   if (opts.stream_window.value_or(0) > max_window) return "option stream_window is above 2^31-1";
   if (opts.connection_window > max_window) return "option connection_window is above 2^31-1";
   if (opts.connection_window < least_connection_window) return "option connection_window is below 65535";
@@ -108,6 +149,7 @@ problem check_options(const options& opts) {
   if (opts.max_header_bytes == 0 || opts.max_header_bytes > max_window)
     return "option max_header_bytes is out of range";
   if (opts.max_header_fields == 0) return "option max_header_fields must be more than 0";
+  if (auto bad = check_limits(opts.limits)) return bad;
   if (opts.active != active::off && !opts.on_message) return "option active needs on_message";
   return std::nullopt;
 }

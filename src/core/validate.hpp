@@ -21,8 +21,8 @@ using problem = std::optional<std::string>;
 /// The value of `:path`: starts with `/`, printable, no space (RFC 9113, section 8.3.1).
 [[nodiscard]] problem check_path(std::string_view path);
 
-/// Regular fields: names are lower-case tokens, values without CR, LF, NUL or white space at their ends, no
-/// pseudo-fields, nothing that belongs to HTTP/1.1 connections, `te` only as `trailers`.
+/// Regular fields: names are lower-case tokens, values without control characters but tabs, or white space at their
+/// ends, no pseudo-fields, nothing that belongs to HTTP/1.1 connections, `te` only as `trailers`.
 [[nodiscard]] problem check_fields(const fields& list);
 
 /// Every member of `opts` is within its range.

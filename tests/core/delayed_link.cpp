@@ -14,8 +14,8 @@ constexpr std::size_t piece = 262144;
 }  // namespace
 
 delayed_link::delayed_link(path of, const options& for_client, const options& for_server)
-    : client({role::client, for_client}, now),
-      server({role::server, for_server, 1000}, now),
+    : client({.role = role::client, .defaults = for_client}, now),
+      server({.role = role::server, .defaults = for_server, .max_concurrent_streams = 1000}, now),
       path_(of),
       client_options_(for_client) {
   run_for(2 * of.round_trip);

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace duplex::core {
 namespace {
@@ -31,6 +33,19 @@ TEST(fifo, does_what_a_deque_does) {
   }
   EXPECT_TRUE(std::equal(queue.begin(), queue.end(), model.begin(), model.end()));
   queue.clear();
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(fifo, loses_any_of_its_elements) {
+  fifo<int> queue;
+  for (int i = 0; i < 6; ++i) queue.push_back(i);
+  (void)queue.pop_front();
+  queue.erase(queue.begin() + 1);
+  queue.erase(queue.begin());
+  queue.erase(queue.end() - 1);
+  EXPECT_TRUE(std::ranges::equal(queue, std::vector{3, 4}));
+  queue.erase(queue.end() - 1);
+  queue.erase(queue.end() - 1);
   EXPECT_TRUE(queue.empty());
 }
 

@@ -79,6 +79,55 @@ TEST_P(goaway, a_second_one_may_lower_the_last_id) {
   EXPECT_EQ(p.us.failure_of(a), "none");
 }
 
+// First that there will be an end, then where it is; what was on its way between the two is served.
+TEST_P(goaway, rfc9113_6_8_in_two_phases_serves_what_was_opened_between_them) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto a = p.open();
+  p.say(raw::goaway(0x7fffffff, no_error, "soon") + raw::ping("draining"));
+  EXPECT_FALSE(p.us->accepts_streams());
+  EXPECT_THAT(p.heard(), Contains("PING ack")) << "the peer learns that we know";
+  p.say(raw::response(a) + raw::data(a, "abc") + raw::goaway(a, no_error, "now"));
+  EXPECT_EQ(name(p.us.send(a, "more", true)), "ok");
+  p.listen();
+  p.say(raw::data(a, "def", raw::end_stream));
+  EXPECT_EQ(p.us.story(a), "response 200, data abcdef, done, closed");
+  EXPECT_EQ(p.us.count(kind::goaway), 2U);
+  EXPECT_TRUE(p.us->finished());
+  lose(p.us);
+  EXPECT_EQ(p.us.failure_of_connection(), "none");
+}
+
+TEST_P(goaway, rfc9113_6_8_a_last_id_that_rises_is_a_protocol_error) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  p.say(raw::goaway(id, no_error) + raw::goaway(id + 2, no_error));
+  EXPECT_THAT(p.heard(), Contains(StartsWith("GOAWAY PROTOCOL_ERROR")));
+  EXPECT_EQ(p.us.failure_of(id), "protocol_error peer connection PROTOCOL_ERROR");
+}
+
+TEST_P(goaway, rfc9113_6_8_a_last_id_of_the_wrong_side_is_a_protocol_error) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  p.say(raw::goaway(2, no_error));
+  EXPECT_EQ(p.us.failure_of(id), "protocol_error peer connection PROTOCOL_ERROR");
+}
+
+TEST_P(goaway, of_a_client_lets_its_streams_finish) {
+  scripted_peer p(role::server, GetParam());
+  p.greet();
+  p.say(raw::request(1) + raw::goaway(0, no_error, "bye"));
+  EXPECT_FALSE(p.us->finished());
+  EXPECT_EQ(name(p.us.respond(1)), "ok");
+  EXPECT_EQ(name(p.us.send(1, "abc", true)), "ok");
+  p.say(raw::data(1, "def", raw::end_stream));
+  EXPECT_EQ(p.us.story(1), "data def, done, closed");
+  EXPECT_EQ(p.payload(1), "abc");
+  EXPECT_TRUE(p.us->finished());
+}
+
 TEST_P(goaway, a_stream_that_it_covers_may_still_be_reset) {
   scripted_peer p(role::client, GetParam());
   p.greet();

@@ -102,7 +102,7 @@ TEST_P(limits, rfc9113_10_5_continuation_frames_of_a_block_that_is_discarded_are
   const std::vector<std::string> discarded{
       begins(3, {{"Foo", "malformed"}}),
       begins(3, {{"above", std::string(120, 'x')}}),  // max_header_bytes
-      raw::request(5) + begins(3, {{"an-id", "that was passed over"}}),
+      raw::request(3) + raw::rst_stream(3, h2::code::cancel) + begins(3, {{"behind", "its end"}}),
   };
   options opts;
   opts.max_header_bytes = 150;
@@ -113,7 +113,7 @@ TEST_P(limits, rfc9113_10_5_continuation_frames_of_a_block_that_is_discarded_are
     std::string flood;
     for (int i = 0; i < 20; ++i) flood += raw::frame(raw::type_continuation, raw::none, 3, "");
     p.say(flood);
-    EXPECT_EQ(p.us.failure_of_connection(), "protocol_error peer connection ENHANCE_YOUR_CALM");
+    EXPECT_EQ(p.us.failure_of_connection(), "limit_exceeded peer connection ENHANCE_YOUR_CALM");
     EXPECT_THAT(p.heard(), Contains(HasSubstr("GOAWAY ENHANCE_YOUR_CALM")));
   }
 }
@@ -216,10 +216,22 @@ TEST_P(limits, a_header_section_of_too_many_continuations_ends_the_connection) {
     } else {
       EXPECT_THAT(p.us.requests(), IsEmpty());
       EXPECT_THAT(p.heard(), Contains(StartsWith("GOAWAY ENHANCE_YOUR_CALM")));
-      EXPECT_EQ(p.us.failure_of_connection(), "protocol_error peer connection ENHANCE_YOUR_CALM");
+      EXPECT_EQ(p.us.failure_of_connection(), "limit_exceeded peer connection ENHANCE_YOUR_CALM");
       EXPECT_TRUE(p.us->finished());
     }
   }
+}
+
+TEST_P(limits, no_bound_on_continuations_is_none) {
+  options opts;
+  opts.limits.max_continuations = infinity;
+  scripted_peer p(role::server, GetParam(), opts);
+  p.greet();
+  auto frames = raw::frame(raw::type_headers, raw::end_stream, 1,
+                           raw::block({{":method", "GET"}, {":scheme", "http"}, {":authority", "p"}, {":path", "/"}}));
+  for (int i = 0; i < 200; ++i) frames += raw::frame(raw::type_continuation, raw::none, 1, "");
+  p.say(frames + raw::frame(raw::type_continuation, raw::end_headers, 1, ""));
+  EXPECT_THAT(p.us.requests(), ElementsAre(1));
 }
 
 TEST_P(limits, one_header_section_above_them_does_not_disturb_the_compression_of_the_next) {

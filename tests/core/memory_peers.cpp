@@ -237,8 +237,8 @@ memory_peers::memory_peers(std::size_t read_size, const options& for_client, con
                            std::uint32_t max_concurrent_streams)
     : client_options(for_client),
       bytes_per_read(read_size),
-      client({role::client, for_client}, now),
-      server({role::server, for_server, max_concurrent_streams}, now) {
+      client({.role = role::client, .defaults = for_client}, now),
+      server({.role = role::server, .defaults = for_server, .max_concurrent_streams = max_concurrent_streams}, now) {
   pump();
 }
 

@@ -5,6 +5,8 @@
 namespace duplex::test {
 namespace {
 
+using ::testing::EndsWith;
+
 class preface : public session_test {};
 INSTANTIATE_TEST_SUITE_P(bytes_per_read, preface, read_sizes(), name_of_read_size);
 
@@ -36,6 +38,31 @@ TEST(preface_text, names_the_status_line_of_an_http_1_1_answer) {
   p.open();
   p.say("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
   EXPECT_THAT(p.us->failed()->message, AllOf(HasSubstr("\"HTTP/1.1 400 Bad Request\""), Not(HasSubstr("Length"))));
+}
+
+TEST(preface_text, rfc9113_3_1_says_that_the_upgrade_is_no_more) {
+  for (const std::string_view answer :
+       {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "HTTP/1.1 426 Upgrade Required\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nUpgrade: h2c\r\n\r\n"}) {
+    scripted_peer p(role::client, whole);
+    p.open();
+    p.say(answer);
+    EXPECT_EQ(p.us.failure_of_connection(), "protocol_not_negotiated peer connection");
+    EXPECT_THAT(p.us->failed()->message,
+                EndsWith("; RFC 9113 dropped the upgrade to h2c, and http:// speaks HTTP/2 from the first byte (prior "
+                         "knowledge)"));
+  }
+}
+
+// Found by a fuzzer.
+TEST_P(preface, an_http_1_1_answer_leaves_no_stream_active) {
+  scripted_peer p(role::client, GetParam());
+  const auto id = p.open();
+  p.say("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(p.us->active_streams(), 0U);
+  EXPECT_GT(p.us.count(kind::closed, id), 0U);
+  p.us.release(id);
+  EXPECT_FALSE(p.us.knows(id));
 }
 
 TEST_P(preface, the_end_within_the_first_bytes_is_connection_lost) {

@@ -169,6 +169,33 @@ TEST_P(reset, rfc9113_8_1_no_error_ends_the_sends_that_wait) {
   EXPECT_EQ(name(p.client.stream(id).send_end), "stream_reset") << "what a driver tells the sends";
 }
 
+TEST_P(reset, rfc9113_8_1_no_error_after_a_complete_response_lets_a_client_without_more_to_say_end_well) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open();
+  p.say(raw::response(id, raw::end_stream) + raw::rst_stream(id, h2::code::no_error));
+  EXPECT_EQ(name(p.us.send(id, "x")), "stream_reset");
+  EXPECT_EQ(name(p.us.send_trailers(id, {{"a", "b"}})), "stream_reset");
+  EXPECT_EQ(name(p.us.send(id, "x", true)), "stream_reset") << "its last words are lost";
+  EXPECT_EQ(name(p.us.send(id, "", true)), "ok");
+  EXPECT_TRUE(p.us.is_sent(p.us.last_op()));
+  EXPECT_EQ(name(p.us.send(id, "", true)), "send_closed");
+  EXPECT_EQ(p.us.failure_of(id), "none");
+  p.us.release(id);
+  EXPECT_EQ(name(p.us.send(id, "", true)), "closed");
+}
+
+TEST_P(reset, rfc9113_8_1_no_error_after_a_complete_response_completes_an_end_that_waits_for_window) {
+  scripted_peer p(role::client, GetParam());
+  p.greet({{raw::initial_window_size, 0}});
+  const auto id = p.open();
+  EXPECT_EQ(name(p.us.send(id, "", true)), "ok");
+  const auto op = p.us.last_op();
+  p.say(raw::response(id, raw::end_stream) + raw::rst_stream(id, h2::code::no_error));
+  EXPECT_TRUE(p.us.is_sent(op));
+  EXPECT_EQ(p.us.failure_of(id), "none");
+}
+
 TEST_P(reset, no_error_before_the_end_of_the_response_is_a_failure) {
   scripted_peer p(role::client, GetParam());
   p.greet();

@@ -1,0 +1,44 @@
+#pragma once
+// The memory of one engine. One that found none, or whose callback failed, may leave what it has in disorder (ADR 19),
+// so it is not asked to tidy up: all of it is listed here, and given back at once.
+
+#include <nghttp2/nghttp2.h>
+
+#include <cstddef>
+
+namespace duplex::core {
+
+class engine_memory {
+ public:
+  engine_memory() noexcept = default;
+  engine_memory(const engine_memory&) = delete;
+  engine_memory& operator=(const engine_memory&) = delete;
+  ~engine_memory();
+
+  /// What the engine is to allocate with. Lives as long as this.
+  [[nodiscard]] nghttp2_mem* allocator() noexcept { return &functions_; }
+
+  /// Whether no allocation has failed, and nobody has said otherwise.
+  [[nodiscard]] bool orderly() const noexcept { return orderly_; }
+  void give_up() noexcept { orderly_ = false; }
+
+ private:
+  // In front of every block; the list is a ring.
+  struct alignas(std::max_align_t) link {
+    link* before;
+    link* behind;
+  };
+
+  static void* allocate(std::size_t size, void* self) noexcept;
+  static void release(void* memory, void* self) noexcept;
+  static void* allocate_zeroed(std::size_t n, std::size_t size, void* self) noexcept;
+  static void* resize(void* memory, std::size_t size, void* self) noexcept;
+  void* add(link* block) noexcept;
+  static void unlink(link* block) noexcept;
+
+  link all_{&all_, &all_};
+  nghttp2_mem functions_{this, allocate, release, allocate_zeroed, resize};
+  bool orderly_ = true;
+};
+
+}  // namespace duplex::core
