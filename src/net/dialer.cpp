@@ -1,10 +1,19 @@
-// Dialing, one address after the other.
+// Dialing.
 
 #include "net/dialer.hpp"
 
+#include "core/validate.hpp"
+#include "net/endpoint.hpp"
+#include "net/http2_connect.hpp"
+#include "net/lookup.hpp"
+#include "net/proxy.hpp"
+#include "net/proxy_talk.hpp"
+#include "net/race.hpp"
 #include "net/socket_transport.hpp"
 #include "net/tls.hpp"
 #include "net/tls_contexts.hpp"
+#include "net/tls_failure.hpp"
+#include "net/tls_pins.hpp"
 #include "net/tls_sessions.hpp"
 #include "net/tls_transport.hpp"
 
@@ -15,7 +24,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <chrono>
+#include <optional>
+#include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace duplex::net {
@@ -29,51 +42,67 @@ std::string explanation(const boost::system::system_error& e) {
   return text;
 }
 
+using namespace std::chrono_literals;
 using tcp = asio::ip::tcp;
 using unix_protocol = asio::local::stream_protocol;
 
-std::string to_string(const tcp::endpoint& e) {
-  const auto address = e.address().to_string();
-  return (e.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(e.port());
-}
-
 class attempt final : public dialer, public std::enable_shared_from_this<attempt> {
  public:
-  attempt(const strand& executor, target where, const options& opts, dial_handler handler)
-      : strand_(executor),
+  attempt(const strand& executor, target where, const options& opts, dial_handler handler, dialed over)
+      : over_(std::move(over.link)),
+        strand_(executor),
         origin_(where),
         where_(std::move(where)),
         options_(opts),
         handler_(std::move(handler)),
         timer_(strand_),
-        resolver_(strand_) {}
+        info_(std::move(over.info)) {}
 
   void start() {
-    timer_.expires_at(core::after(connection::now(), options_.connect_timeout));
-    timer_.async_wait([self = shared_from_this()](error_code ec) {
-      if (!ec) self->fail(errc::timeout, "connecting took longer than connect_timeout" + self->attempts());
+    const bool hurried = options_.max_time && *options_.max_time < options_.connect_timeout;
+    const auto patience = hurried ? *options_.max_time : options_.connect_timeout;
+    timer_.expires_at(core::after(connection::now(), patience));
+    timer_.async_wait([self = shared_from_this(), hurried, patience](error_code ec) {
+      if (ec) return;
+      self->fail(errc::timeout, self->doing() + " took longer than " + (hurried ? "max_time, " : "connect_timeout, ") +
+                                    std::to_string(patience.count()) + " ms" + self->attempts());
     });
+    (void)lap();
+    if (over_) {
+      if (origin_.tls && !make_context(context_, options_.tls, "")) return;
+      return secure(std::move(over_));
+    }
+    if (const auto& from = options_.tcp.local_address; !from.empty()) {
+      error_code no_address;
+      asio::ip::make_address(from, no_address);
+      if (no_address) {
+        return fail(errc::invalid_argument, "option tcp.local_address " + core::quoted(from) + " is not an IP address");
+      }
+    }
     if (!options_.connect_to.empty()) {
       auto there = parse_host_port(options_.connect_to, "option connect_to");
       if (const auto* bad = std::get_if<std::string>(&there)) return fail(errc::invalid_argument, *bad);
       where_ = std::get<target>(std::move(there));
     }
-    if (origin_.tls) {
-      try {
-        context_ = asio::use_service<tls_contexts>(asio::query(strand_, asio::execution::context)).get(options_.tls);
-      } catch (const boost::system::system_error& e) {
-        return fail(e.code(), explanation(e));
-      }
-    }
+    if (origin_.tls && !make_context(context_, options_.tls, "")) return;
     if (!options_.unix_socket.empty()) return connect_unix();
-    error_code not_an_address;
-    const auto address = asio::ip::make_address(where_.host, not_an_address);
-    if (not_an_address) return resolve();
-    endpoints_.emplace_back(address, where_.port);
-    connect_next();
+    auto chosen = choose_proxy(origin_, options_.proxy, process_environment);
+    if (const auto* bad = std::get_if<std::string>(&chosen)) return fail(errc::invalid_argument, *bad);
+    proxy_ = std::get<std::optional<proxy>>(std::move(chosen));
+    if (!proxy_) return resolve(where_, [this](const auto& list) { connect(list); });
+    info_.proxy = proxy_->name();
+    if (proxy_->speaks == proxy::kind::https && !make_context(proxy_context_, options_.proxy.tls, "proxy.")) return;
+    if (auto bad = core::check_fields(options_.proxy.headers)) return fail(errc::invalid_argument, "proxy: " + *bad);
+    const auto dial_proxy = [this] { resolve(proxy_->where, [this](const auto& list) { connect(list); }); };
+    if (proxy_->speaks != proxy::kind::socks5) return dial_proxy();
+    resolve(where_, [this, dial_proxy](const auto& list) {
+      if (list.empty()) return no_address();
+      where_.host = list.front().address().to_string();
+      dial_proxy();
+    });
   }
 
-  void cancel() override { fail(errc::canceled, "opening was canceled"); }
+  void cancel() override { fail(errc::canceled, doing() + " was canceled"); }
 
  private:
   // The first outcome counts; what is still under way finds the attempt over.
@@ -86,11 +115,23 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
       handler(std::move(why), std::move(*result));
     });
     timer_.cancel();
-    resolver_.cancel();
+    if (lookup_) lookup_->cancel();
     error_code ignored;
-    if (socket_) socket_->close(ignored);
+    if (race_) race_->cancel();
     if (unix_) unix_->close(ignored);
     if (tls_) tls_->close();
+    if (link_) link_->close();
+    if (asking_) asking_.async_close([](error_code) {});
+  }
+
+  // False: the attempt has failed.
+  [[nodiscard]] bool make_context(std::shared_ptr<asio::ssl::context>& context, const tls_options& opts,
+                                  const std::string& member) try {
+    context = asio::use_service<tls_contexts>(asio::query(strand_, asio::execution::context)).get(opts);
+    return true;
+  } catch (const boost::system::system_error& e) {
+    fail(e.code(), member + explanation(e));
+    return false;
   }
 
   void fail(error_code ec, std::string message, origin from = origin::local) {
@@ -105,49 +146,99 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
 
   [[nodiscard]] std::string dialed_address() const {
     if (!options_.unix_socket.empty()) return options_.unix_socket;
-    return where_.host + ":" + std::to_string(where_.port);
+    return to_authority(where_);
   }
 
-  [[nodiscard]] std::string attempts() const { return tried_.empty() ? "" : ": " + tried_; }
+  [[nodiscard]] std::string peer() const {
+    if (!proxy_) return name_of_peer(origin_, info_.peer);
+    return name_of_peer(origin_, {}) + " through the proxy " + info_.proxy;
+  }
+  // The one whose address is dialed.
+  [[nodiscard]] std::string next_hop() const { return proxy_ ? "the proxy " + info_.proxy : peer(); }
 
-  void resolve() {
-    const auto handler = [self = shared_from_this()](error_code ec, const tcp::resolver::results_type& found) {
-      if (self->over()) return;
-      if (ec) {
-        return self->fail(errc::resolve_failed, "cannot resolve " + self->where_.host + ": " + ec.message(),
-                          origin::network);
-      }
-      for (const auto& entry : found) self->endpoints_.push_back(entry.endpoint());
-      self->connect_next();
-    };
-    const auto port = std::to_string(where_.port);
-    constexpr auto flags = tcp::resolver::numeric_service;
-    if (options_.family == address_family::any) {
-      resolver_.async_resolve(where_.host, port, flags, handler);
-    } else {
-      const auto protocol = options_.family == address_family::v4 ? tcp::v4() : tcp::v6();
-      resolver_.async_resolve(protocol, where_.host, port, flags, handler);
-    }
+  // What is under way, for a person.
+  [[nodiscard]] std::string doing() const {
+    if (tls_) return "the TLS handshake with " + (tunneled_ || !proxy_ ? peer() : next_hop());
+    if (link_ || asking_) return "asking " + next_hop() + " for " + to_authority(where_);
+    if (tried().empty()) return "resolving " + resolving_;
+    return "connecting to " + next_hop();
   }
 
-  void connect_next() {
-    while (next_ < endpoints_.size() && !allowed(endpoints_[next_])) ++next_;
-    if (next_ == endpoints_.size()) {
-      if (tried_.empty()) tried_ = "no address of the wanted family for " + where_.host;
-      return fail(errc::connect_failed, "cannot connect: " + tried_, origin::network);
-    }
-    const auto endpoint = endpoints_[next_++];
-    socket_ = std::make_unique<tcp::socket>(strand_);
-    socket_->async_connect(endpoint, [self = shared_from_this(), endpoint](error_code ec) {
-      if (self->over()) return;
-      if (ec) {
-        self->tried_ += (self->tried_.empty() ? "" : ", ") + to_string(endpoint) + " (" + ec.message() + ")";
-        return self->connect_next();
+  [[nodiscard]] std::string tried() const { return race_ ? race_->told() : trying_; }
+
+  // The addresses that were tried, unless the only one has been named already.
+  [[nodiscard]] std::string attempts() const {
+    const auto all = tried();
+    return tls_ || link_ || asking_ || all.empty() || all == next_hop() ? "" : ": " + all;
+  }
+
+  void cannot_connect(const std::string& attempts, bool all_refused) {
+    const auto name = next_hop();
+    const bool named = attempts.starts_with(name + " (");  // it is the address
+    fail(errc::connect_failed,
+         "cannot connect to " + (named ? "" : name + ": ") + attempts + (all_refused ? "; nothing listens there" : ""),
+         origin::network);
+  }
+
+  void no_address() {
+    fail(errc::connect_failed, "cannot connect to " + next_hop() + ": it has no address of the wanted family",
+         origin::network);
+  }
+
+  /// `then` gets the addresses of the wanted family, perhaps none.
+  template <class Then>
+  void resolve(const target& whom, Then then) {
+    error_code not_an_address;
+    const auto address = asio::ip::make_address(whom.host, not_an_address);
+    if (!not_an_address) {
+      if (const auto zone = whom.host.find('%'); zone != std::string::npos && address.to_v6().scope_id() == 0) {
+        return fail(errc::connect_failed,
+                    "cannot connect to " + whom.host + ": there is no network interface " + whom.host.substr(zone + 1));
       }
-      error_code ignored;
-      self->socket_->set_option(tcp::no_delay(true), ignored);
-      self->connected(std::move(self->socket_), to_string(endpoint));
+      return then(wanted({tcp::endpoint(address, whom.port)}));
+    }
+
+    resolving_ = whom.host;
+    (void)lap();
+    lookup_ =
+        std::make_shared<lookup>(strand_, resolve_query{whom.host, whom.port, options_.family, {}}, options_.resolver);
+    lookup_->start([weak = weak_from_this(), then](lookup::answer a) {
+      const auto self = weak.lock();
+      if (!self || self->over()) return;
+      if (a.problem) {
+        const bool of_proxy = self->proxy_ && self->resolving_ == self->proxy_->where.host;
+        return self->fail(
+            errc::resolve_failed,
+            std::string("cannot resolve ") + (of_proxy ? "the proxy " : "") + self->resolving_ + ": " + *a.problem,
+            a.whose);
+      }
+      auto& taken = self->info_.times.resolve;
+      taken = taken.value_or(0us) + self->lap();
+      then(self->wanted(std::move(a.found)));
     });
+  }
+
+  // What has passed since it was last called.
+  h2::dial_times::duration lap() {
+    const auto now = connection::now();
+    return std::chrono::duration_cast<h2::dial_times::duration>(now - std::exchange(step_began_, now));
+  }
+
+  void connect(const std::vector<tcp::endpoint>& list) {
+    if (list.empty()) return no_address();
+    (void)lap();
+    race_ = std::make_shared<race>(strand_, list, options_.tcp, [self = weak_from_this()](auto socket, const auto& to) {
+      const auto a = self.lock();
+      if (!a || a->over()) return;
+      if (!socket) return a->cannot_connect(a->race_->told(), a->race_->all_refused());
+      a->connected(std::move(socket), to_string(to));
+    });
+    race_->start();
+  }
+
+  [[nodiscard]] std::vector<tcp::endpoint> wanted(std::vector<tcp::endpoint> list) const {
+    std::erase_if(list, [this](const auto& e) { return !allowed(e); });
+    return list;
   }
 
   [[nodiscard]] bool allowed(const tcp::endpoint& e) const {
@@ -160,65 +251,158 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     if (options_.unix_socket.size() > longest) {
       return fail(errc::invalid_argument, "option unix_socket is longer than 107 bytes");
     }
+    (void)lap();
+    trying_ = options_.unix_socket;
     unix_ = std::make_unique<unix_protocol::socket>(strand_);
     unix_->async_connect(options_.unix_socket, [self = shared_from_this()](error_code ec) {
       if (self->over()) return;
       const auto& path = self->options_.unix_socket;
-      if (ec) return self->fail(errc::connect_failed, "cannot connect: " + path + " (" + ec.message() + ")");
+      if (ec) {
+        return self->cannot_connect(path + " (" + ec.message() + ")", ec == asio::error::connection_refused);
+      }
       self->connected(std::move(self->unix_), path);
     });
   }
 
   template <class Socket>
   void connected(std::unique_ptr<Socket> socket, std::string peer) {
+    info_.times.connect = lap();
+    info_.attempts = race_ ? race_->attempts() : std::vector{h2::dial_attempt{peer, {}}};
     info_.peer = std::move(peer);
     std::unique_ptr<transport> link = std::make_unique<socket_transport<Socket>>(std::move(*socket));
-    if (!context_) return finish(std::nullopt, {std::move(link), info_});
+    if (!proxy_) return secure(std::move(link));
+    if (proxy_->speaks != proxy::kind::https) return ask_proxy(std::move(link));
+    shake_hands(std::move(link), options_.proxy.tls, proxy_->where.host, [this](error_code ec) {
+      if (ec) {
+        auto why = explain_handshake(tls_->native_handle(), ec, options_.proxy.tls, proxy_->where.host, next_hop());
+        if (why.code != errc::protocol_not_negotiated) return finish(std::move(why), {});
+        return proxy_refuses(options_.proxy.http2 ? "by ALPN it takes neither HTTP/2 nor HTTP/1.1"
+                                                  : "by ALPN it takes no HTTP/1.1; proxy.http2 offers it HTTP/2");
+      }
+      const bool http2 = options_.proxy.http2 && chosen_protocol(tls_->native_handle()) == "h2";
+      http2 ? ask_http2(std::move(tls_)) : ask_proxy(std::move(tls_));
+    });
+  }
 
-    tls_ = std::make_unique<tls_transport>(std::move(link), context_, asio::ssl::stream_base::client);
-    if (!prepare_client(tls_->native_handle(), options_.tls, origin_.host)) {
-      return fail(errc::invalid_argument, "the name to verify is not one that a certificate can have");
+  void ask_http2(std::unique_ptr<transport> link) try {
+    const tunnel_request wanted{next_hop(), to_authority(where_), fields_of_connect()};
+    const auto self = shared_from_this();
+    asking_ = ask_http2_proxy(strand_, std::move(link), wanted, options_, [self](const auto& v, auto tunnel) {
+      if (self->over()) return;
+      if (!v.refused.empty()) return self->proxy_refuses(v.refused);
+      self->asking_ = {};
+      self->secure(std::move(tunnel));
+    });
+  } catch (const std::system_error& e) {  // no descriptor is left
+    fail(errc::connect_failed, "the connection to " + next_hop() + " cannot be served: " + e.what());
+  }
+
+  void ask_proxy(std::unique_ptr<transport> link) {
+    link_ = std::move(link);
+    talk_to_proxy(*link_, codec(), [self = shared_from_this()](const proxy_verdict& v) {
+      if (self->over()) return;
+      if (!v.ec && v.refused.empty()) return self->secure(std::move(self->link_));
+      self->proxy_refuses(v.refused.empty() ? "the connection to it is lost: " + v.ec.message() : v.refused);
+    });
+  }
+
+  void proxy_refuses(const std::string& why) {
+    fail(errc::proxy_failed, next_hop() + " does not connect us to " + to_authority(where_) + ": " + why, origin::peer);
+  }
+
+  [[nodiscard]] proxy_codec codec() const {
+    if (proxy_->socks()) {
+      return socks5(where_.host, where_.port,
+                    has_login() ? std::optional(socks5::login{proxy_->user, proxy_->password}) : std::nullopt);
     }
-    resume_session(tls_->native_handle(), {verified_name(options_.tls, origin_.host), dialed_address()});
-    tls_->async_handshake([self = shared_from_this()](error_code ec) {
-      if (!self->over()) self->shook_hands(ec);
+    return http_connect(to_authority(where_), fields_of_connect());
+  }
+
+  [[nodiscard]] fields fields_of_connect() const {
+    auto extra = options_.proxy.headers;
+    if (has_login() && !extra.find("proxy-authorization")) {
+      extra.add("proxy-authorization", basic_credentials(proxy_->user, proxy_->password));
+    }
+    return extra;
+  }
+
+  [[nodiscard]] bool has_login() const { return !proxy_->user.empty() || !proxy_->password.empty(); }
+
+  // HTTP/2 over `link`, which reaches the other end.
+  void secure(std::unique_ptr<transport> link) {
+    tunneled_ = proxy_.has_value();
+    if (tunneled_) info_.times.proxy = lap();
+    if (!origin_.tls) return finish(std::nullopt, {std::move(link), info_});
+    shake_hands(std::move(link), options_.tls, origin_.host, [this](error_code ec) { shook_hands(ec); });
+  }
+
+  /// `then(error_code)` while the attempt is not over; `tls_` is the session.
+  template <class Then>
+  void shake_hands(std::unique_ptr<transport> link, const tls_options& opts, const std::string& host, Then then) {
+    const bool of_proxy = !tunneled_ && proxy_;
+    tls_ = std::make_unique<tls_transport>(std::move(link), of_proxy ? proxy_context_ : context_,
+                                           asio::ssl::stream_base::client);
+    auto* ssl = tls_->native_handle();
+    if (!prepare_client(ssl, opts, host)) {
+      return fail(errc::invalid_argument, "no certificate can have the name " +
+                                              core::quoted(verified_name(opts, host)) +
+                                              "; tls.server_name verifies another");
+    }
+    if (of_proxy) offer_http1(ssl, options_.proxy.http2);
+    resume_session(ssl, {verified_name(opts, host), of_proxy ? to_authority(proxy_->where) : dialed_address()});
+    tls_->async_handshake([self = shared_from_this(), &opts, of_proxy, then](error_code ec) {
+      if (self->over()) return;
+      if (const auto wrong = ec ? std::nullopt : check_pins(self->tls_->native_handle(), opts.pinned_keys)) {
+        return self->fail(
+            errc::certificate_invalid,
+            "the certificate of " + (of_proxy ? self->next_hop() : self->peer()) + " is not valid: " + *wrong);
+      }
+      then(ec);
     });
   }
 
   void shook_hands(error_code ec) {
-    if (ec) return finish(explain_handshake(tls_->native_handle(), ec, origin_.host), {});
+    if (ec) return finish(explain_handshake(tls_->native_handle(), ec, options_.tls, origin_.host, peer()), {});
     const auto protocol = chosen_protocol(tls_->native_handle());
     if (protocol != "h2") {
       return fail(errc::protocol_not_negotiated,
-                  protocol.empty() ? "the server chose no protocol by ALPN, h2 is needed"
-                                   : "the server chose " + protocol + " by ALPN, h2 is needed",
+                  peer() + " does not speak HTTP/2 on this port: by ALPN it chose " +
+                      (protocol.empty() ? "no protocol" : core::quoted(protocol)) + ", and h2 is needed",
                   origin::peer);
     }
+    info_.times.tls = lap();
     describe_session(tls_->native_handle(), info_);
     finish(std::nullopt, {std::move(tls_), info_});
   }
 
+  std::unique_ptr<transport> over_;  // which was handed in
   strand strand_;
   target origin_;  // of the URL: what the certificate must name
   target where_;   // to dial
   options options_;
   dial_handler handler_;
   asio::steady_timer timer_;
-  tcp::resolver resolver_;
+  core::time_point step_began_{};
+  std::shared_ptr<lookup> lookup_;
+  std::string resolving_;  // whose addresses are asked for
+  std::optional<proxy> proxy_;
   std::shared_ptr<asio::ssl::context> context_;
-  std::vector<tcp::endpoint> endpoints_;
-  std::size_t next_ = 0;
-  std::string tried_;
+  std::shared_ptr<asio::ssl::context> proxy_context_;
+  std::string trying_;  // the path of the Unix socket
   h2::connection_info info_;
-  std::unique_ptr<tcp::socket> socket_;
+  std::shared_ptr<race> race_;
   std::unique_ptr<unix_protocol::socket> unix_;
+  std::unique_ptr<transport> link_;  // to the proxy, while it is asked
+  h2::stream asking_;                // as well, by HTTP/2
+  bool tunneled_ = false;            // by the proxy, to the other end
   std::unique_ptr<tls_transport> tls_;
 };
 
 }  // namespace
 
-std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler) {
-  auto self = std::make_shared<attempt>(executor, where, opts, std::move(handler));
+std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler,
+                             dialed over) {
+  auto self = std::make_shared<attempt>(executor, where, opts, std::move(handler), std::move(over));
   self->start();
   return self;
 }

@@ -28,7 +28,8 @@ class dialer {
 /// Exactly one of failure and link is set. Called once, on the strand, never inside `dial`.
 using dial_handler = std::function<void(std::optional<failure>, dialed)>;
 
-/// Call it on the strand.
-std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler);
+/// Call it on the strand. `over`: what reaches `where` already, so that only TLS is left to do.
+std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler,
+                             dialed over = {});
 
 }  // namespace duplex::net

@@ -3,25 +3,22 @@
 #include "net/target.hpp"
 
 #include "core/validate.hpp"
+#include "net/host_name.hpp"
+#include "net/http_connect.hpp"
 
 #include <boost/url/authority_view.hpp>
+#include <boost/url/host_type.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace duplex::net {
 namespace {
 
 using core::quoted;
-
-// Percent-encoding must not smuggle in what has a meaning around a host.
-bool is_host(std::string_view decoded) {
-  constexpr std::string_view delimiters = "/?#@\\";
-  return std::all_of(decoded.begin(), decoded.end(), [&](unsigned char c) {
-    return c > ' ' && c != 0x7f && delimiters.find(static_cast<char>(c)) == std::string_view::npos;
-  });
-}
 
 // `host` in the headers takes the place of the URL's authority (RFC 9113, section 8.3.1).
 core::problem take_host(fields& headers, std::string& authority) {
@@ -40,8 +37,9 @@ core::problem take_host(fields& headers, std::string& authority) {
 
 struct parsed_url {
   target where{};
-  std::string host{};  // as it is written
-  std::string path{};  // with the query
+  std::string host{};   // as it is sent: without a zone, which has a meaning on this machine only
+  std::string path{};   // with the query
+  std::string login{};  // what `authorization` becomes, if the URL has a user
 };
 
 bool in_range(boost::core::string_view digits, std::uint16_t number) {
@@ -49,10 +47,45 @@ bool in_range(boost::core::string_view digits, std::uint16_t number) {
   return number != 0 && first != boost::core::string_view::npos && digits.substr(first) == std::to_string(number);
 }
 
+bool may_be_in_zone(unsigned char c) {
+  constexpr std::string_view delimiters = "/?#@\\[]%";
+  return c > ' ' && c < 0x7f && delimiters.find(static_cast<char>(c)) == std::string_view::npos;
+}
+
+// The host of `url`, whose `zone` was taken out.
+std::optional<std::string> take_host(const boost::urls::authority_view& from, const std::string& zone, target& where,
+                                     std::string& sent) {
+  if (from.host_type() != boost::urls::host_type::name) {
+    where.host = std::string(from.host_address()) + (zone.empty() ? "" : "%" + zone);
+    sent = std::string(from.encoded_host());
+    if (from.host_type() == boost::urls::host_type::ipvfuture) return "a host that is no name";
+    return std::all_of(zone.begin(), zone.end(), may_be_in_zone) ? std::nullopt : std::optional("a zone that is none");
+  }
+  auto name = to_ascii_name(std::string(from.host()));
+  if (auto* bad = std::get_if<bad_host>(&name)) return std::move(bad->why);
+  where.host = sent = std::get<std::string>(std::move(name));
+  return std::nullopt;
+}
+
+// Basic authentication (RFC 7617) with the user of the URL, as curl does.
+std::optional<std::string> take_login(const boost::urls::authority_view& from, std::string& login) {
+  if (!from.has_userinfo() || (from.encoded_user().empty() && !from.has_password())) return std::nullopt;
+  const auto user = std::string(from.user());
+  if (user.find(':') != std::string::npos) return "a user with a colon, which Basic authentication cannot tell";
+  login = basic_credentials(user, std::string(from.password()));
+  return std::nullopt;
+}
+
 std::variant<parsed_url, std::string> parse_url(const std::string& text) {
   if (text.empty()) return "URL is empty";
-  const auto parsed = boost::urls::parse_uri(text);
-  if (!parsed) return "URL " + quoted(text) + " cannot be parsed: " + parsed.error().message();
+  const auto named = "URL " + quoted(without_login(text));
+  const auto scheme_end = text.find("://");
+  const auto begin = scheme_end == std::string::npos ? text.size() : scheme_end + 3;
+  const auto end = std::min(text.find_first_of("/?#", begin), text.size());
+  const auto [authority, zone] = make_plain(std::string_view(text).substr(begin, end - begin));
+  const auto plain = text.substr(0, begin) + authority + text.substr(end);
+  const auto parsed = boost::urls::parse_uri(plain);
+  if (!parsed) return named + " cannot be parsed: " + parsed.error().message();
   const boost::urls::url_view& url = *parsed;
 
   parsed_url out;
@@ -61,26 +94,24 @@ std::variant<parsed_url, std::string> parse_url(const std::string& text) {
   } else if (url.scheme_id() == boost::urls::scheme::http) {
     out.where = {false, {}, 80};
   } else {
-    return "URL " + quoted(text) + " has the unknown scheme " + quoted(std::string(url.scheme()));
+    return named + " has the unknown scheme " + quoted(std::string(url.scheme()));
   }
-  if (url.encoded_host().empty()) return "URL " + quoted(text) + " has no host";
-  if (url.has_userinfo()) return "URL with user information is not accepted; send an authorization header";
-  out.where.host = std::string(url.host_address());
-  if (!is_host(out.where.host)) return "URL " + quoted(text) + " has a host that is no name";
+  if (url.encoded_host().empty()) return named + " has no host";
+  if (auto bad = take_host(url.authority(), zone, out.where, out.host)) return named + " has " + *bad;
+  if (auto bad = take_login(url.authority(), out.login)) return named + " has " + *bad;
   if (url.has_port() && !url.port().empty()) {
     // Boost.URL's number is modulo 2^16 when there are more digits than fit.
-    if (!in_range(url.port(), url.port_number())) return "URL " + quoted(text) + " has a port out of range";
+    if (!in_range(url.port(), url.port_number())) return named + " has a port out of range";
     out.where.port = url.port_number();
   }
-  out.host = std::string(url.encoded_host());
   out.path = std::string(url.encoded_path());
   if (out.path.empty()) out.path = "/";
   // Behind a port without digits Boost.URL takes what follows for a path.
   if (!out.path.starts_with('/')) {
-    return "URL " + quoted(text) + ": path " + quoted(out.path) + " does not begin with a slash";
+    return named + ": path " + quoted(without_login(out.path)) + " does not begin with a slash";
   }
   if (url.has_query()) out.path += "?" + std::string(url.encoded_query());
-  if (auto bad = core::check_path(out.path)) return "URL " + quoted(text) + ": " + *bad;
+  if (auto bad = core::check_path(out.path)) return named + ": " + *bad;
   return out;
 }
 
@@ -101,6 +132,16 @@ std::string to_string(const target& where) {
   return (where.tls ? "https://" : "http://") + where.host + ":" + std::to_string(where.port);
 }
 
+std::string to_authority(const target& where) {
+  const bool is_v6 = where.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port);
+}
+
+std::string name_of_peer(const target& where, const std::string& address) {
+  const auto name = to_authority(where);
+  return address.empty() || address == name ? name : name + " (" + address + ")";
+}
+
 std::variant<parsed_request, std::string> parse_request(const request& rq) {
   const auto& parsed = remembered(rq.url);
   if (const auto* bad = std::get_if<std::string>(&parsed)) return *bad;
@@ -119,17 +160,24 @@ std::variant<parsed_request, std::string> parse_request(const request& rq) {
   if (auto bad = core::check_method(head.method)) return *bad;
   if (auto bad = take_host(head.headers, head.authority)) return *bad;
   if (auto bad = core::check_fields(head.headers)) return *bad;
+  if (!url.login.empty() && !head.headers.contains("authorization")) {
+    head.headers.add("authorization", url.login, true);
+  }
   if (!rq.protocol.empty()) return "protocol " + quoted(rq.protocol) + ": extended CONNECT is not supported yet";
   return out;
 }
 
 std::variant<target, std::string> parse_host_port(std::string_view text, std::string_view what) {
-  const auto parsed = boost::urls::parse_authority(boost::core::string_view(text.data(), text.size()));
-  if (!parsed || parsed->has_userinfo() || !parsed->has_port() || !in_range(parsed->port(), parsed->port_number()) ||
-      parsed->encoded_host().empty() || !is_host(std::string(parsed->host_address()))) {
-    return std::string(what) + " " + quoted(text) + " is not host:port";
+  auto wrong = std::string(what) + " " + quoted(text) + " is not host:port";
+  const auto [plain, zone] = make_plain(text);
+  const auto parsed = boost::urls::parse_authority(plain);
+  if (!parsed || parsed->has_userinfo() || !parsed->has_port() || !in_range(parsed->port(), parsed->port_number())) {
+    return wrong;
   }
-  return target{false, std::string(parsed->host_address()), parsed->port_number()};
+  target out{false, {}, parsed->port_number()};
+  std::string sent;
+  if (parsed->encoded_host().empty() || take_host(*parsed, zone, out, sent)) return wrong;
+  return out;
 }
 
 }  // namespace duplex::net

@@ -22,6 +22,12 @@ struct target {
 /// `https://host:port`, the port always there.
 [[nodiscard]] std::string to_string(const target& where);
 
+/// `host:port`, `[::1]:port`.
+[[nodiscard]] std::string to_authority(const target& where);
+
+/// `host:port`, and the address behind it where that says more: `localhost:8443 (127.0.0.1:8443)`.
+[[nodiscard]] std::string name_of_peer(const target& where, const std::string& address);
+
 /// A request, checked and taken apart.
 struct parsed_request {
   target where{};

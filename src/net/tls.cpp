@@ -1,20 +1,27 @@
-// TLS contexts and what a handshake said.
+// TLS contexts and what a handshake agreed on.
 
 #include "net/tls.hpp"
 
+#include "core/validate.hpp"
+#include "net/tls_identity.hpp"
+#include "net/tls_pins.hpp"
 #include "net/tls_sessions.hpp"
+#include "net/tls_trust.hpp"
 
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ssl/error.hpp>
 #include <boost/system/system_error.hpp>
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
 #include <fstream>
+#include <optional>
+#include <span>
 #include <string_view>
 
 namespace duplex::net {
@@ -37,10 +44,10 @@ int keylog_index() {
   return index;
 }
 
-void set_keylog(SSL_CTX* ctx, const std::string& path) {
+void set_keylog(SSL_CTX* ctx, const std::string& member, const std::string& path) {
   if (path.empty()) return;
   if (!std::ofstream(path, std::ios::app)) {
-    throw system_error(errc::invalid_argument, "keylog_file " + path + " cannot be written");
+    throw system_error(errc::invalid_argument, member + "keylog_file " + path + " cannot be written");
   }
   SSL_CTX_set_ex_data(ctx, keylog_index(), std::make_unique<std::string>(path).release());
   SSL_CTX_set_keylog_callback(ctx, [](const SSL* ssl, const char* line) {
@@ -67,12 +74,16 @@ void load(std::string_view member, const std::string& path, Function f) {
   throw system_error(errc::tls_failed, std::string(member) + " " + path + " cannot be used: " + ec.message());
 }
 
-void use_files(asio::ssl::context& ctx, const std::string& cert_file, const std::string& key_file) {
+// `member`: where the options have the files.
+void use_files(asio::ssl::context& ctx, const std::string& member, const std::string& cert_file,
+               const std::string& key_file) {
   if (cert_file.empty() && key_file.empty()) return;
-  if (cert_file.empty()) throw system_error(errc::invalid_argument, "key_file without cert_file");
-  load("cert_file", cert_file, [&](error_code& ec) { ctx.use_certificate_chain_file(cert_file, ec); });
+  if (cert_file.empty()) {
+    throw system_error(errc::invalid_argument, member + "key_file without " + member + "cert_file");
+  }
+  load(member + "cert_file", cert_file, [&](error_code& ec) { ctx.use_certificate_chain_file(cert_file, ec); });
   const auto& key = key_file.empty() ? cert_file : key_file;  // one PEM file may hold both
-  load("key_file", key, [&](error_code& ec) { ctx.use_private_key_file(key, asio::ssl::context::pem, ec); });
+  load(member + "key_file", key, [&](error_code& ec) { ctx.use_private_key_file(key, asio::ssl::context::pem, ec); });
 }
 
 int select_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
@@ -95,6 +106,29 @@ std::string name_of(const X509_NAME* name) {
   return text.data();
 }
 
+std::optional<std::chrono::system_clock::time_point> moment(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+  return std::chrono::system_clock::from_time_t(::timegm(&parts));
+}
+
+int number_of(tls_version v) { return v == tls_version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION; }
+
+// What is wrong with the options by themselves.
+void check(const tls_options& opts) {
+  constexpr std::size_t longest_name = 255;  // that OpenSSL takes
+  if (opts.min_version > opts.max_version) {
+    throw system_error(errc::invalid_argument, "tls.min_version is above tls.max_version");
+  }
+  if (opts.sni && is_address(*opts.sni)) {
+    throw system_error(errc::invalid_argument, "tls.sni: " + core::quoted(*opts.sni) + " is an address, and no name");
+  }
+  if (opts.sni && (opts.sni->size() > longest_name || opts.sni->find('\0') != std::string::npos)) {
+    throw system_error(errc::invalid_argument, "tls.sni: " + core::quoted(*opts.sni) + " is no name");
+  }
+  (void)parse_pins(opts.pinned_keys);
+}
+
 struct x509_deleter {
   void operator()(X509* cert) const noexcept { X509_free(cert); }
 };
@@ -103,89 +137,79 @@ using x509_ptr = std::unique_ptr<X509, x509_deleter>;
 }  // namespace
 
 context_ptr make_client_context(const tls_options& opts) {
+  check(opts);
   auto ctx = make_context(asio::ssl::context::tls_client);
   auto* native = ctx->native_handle();
-  if (opts.ca_file.empty()) {
-    SSL_CTX_set_default_verify_paths(native);
-  } else {
-    load("ca_file", opts.ca_file, [&](error_code& ec) { ctx->load_verify_file(opts.ca_file, ec); });
+  SSL_CTX_set_min_proto_version(native, number_of(opts.min_version));
+  SSL_CTX_set_max_proto_version(native, number_of(opts.max_version));
+  if (opts.ca_file.empty() && opts.ca_path.empty()) trust(native, system_trust_store());
+  if (!opts.ca_file.empty()) {
+    load("tls.ca_file", opts.ca_file, [&](error_code& ec) { ctx->load_verify_file(opts.ca_file, ec); });
+  }
+  if (!opts.ca_path.empty()) {
+    load("tls.ca_path", opts.ca_path, [&](error_code& ec) {
+      if (!std::filesystem::is_directory(opts.ca_path)) ec = asio::error::not_found;
+      if (!ec) ctx->add_verify_path(opts.ca_path, ec);
+    });
   }
   ctx->set_verify_mode(opts.verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
-  use_files(*ctx, opts.cert_file, opts.key_file);
+  use_identity(native, opts);
   SSL_CTX_set_alpn_protos(native, alpn_h2.data(), alpn_h2.size());
-  set_keylog(native, opts.keylog_file);
+  set_keylog(native, "tls.", opts.keylog_file);
   if (opts.resume) keep_sessions(native);
   return ctx;
 }
 
-context_ptr make_server_context(const h2::server_options& opts) {
+context_ptr make_server_context(const h2::server_options& opts, const h2::server_certificate& cert) {
   auto ctx = make_context(asio::ssl::context::tls_server);
   auto* native = ctx->native_handle();
-  if (!opts.certificate_pem.empty()) {
+  if (!cert.certificate_pem.empty()) {
     load("certificate_pem", "", [&](error_code& ec) {
-      ctx->use_certificate_chain(asio::buffer(opts.certificate_pem), ec);
-      if (!ec) ctx->use_private_key(asio::buffer(opts.key_pem), asio::ssl::context::pem, ec);
+      ctx->use_certificate_chain(asio::buffer(cert.certificate_pem), ec);
+      if (!ec) ctx->use_private_key(asio::buffer(cert.key_pem), asio::ssl::context::pem, ec);
     });
-  } else if (!opts.cert_file.empty()) {
-    use_files(*ctx, opts.cert_file, opts.key_file);
+  } else if (!cert.cert_file.empty()) {
+    use_files(*ctx, "", cert.cert_file, cert.key_file);
   } else {
     throw system_error(errc::invalid_argument, "a TLS server needs certificate_pem or cert_file");
   }
   if (!opts.client_ca_file.empty()) {
     load("client_ca_file", opts.client_ca_file,
          [&](error_code& ec) { ctx->load_verify_file(opts.client_ca_file, ec); });
-    ctx->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+    ctx->set_verify_mode(opts.client_certificate_required
+                             ? asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert
+                             : asio::ssl::verify_peer);
     constexpr std::string_view id = "duplex";  // resumed sessions keep to servers that ask for certificates
     SSL_CTX_set_session_id_context(native, reinterpret_cast<const unsigned char*>(id.data()), id.size());
   }
   SSL_CTX_set_alpn_select_cb(native, select_h2, nullptr);
-  set_keylog(native, opts.keylog_file);
+  set_keylog(native, "", opts.keylog_file);
   return ctx;
 }
 
-const std::string& verified_name(const tls_options& opts, const std::string& host) {
-  return opts.server_name.empty() ? host : opts.server_name;
+std::string verified_name(const tls_options& opts, const std::string& host) {
+  auto name = opts.server_name.empty() ? host : opts.server_name;
+  if (name.ends_with('.')) name.pop_back();  // that of the root, which certificates do not have
+  return name;
 }
 
 bool prepare_client(SSL* ssl, const tls_options& opts, const std::string& host) {
-  const auto& name = verified_name(opts, host);
-  if (is_address(name)) {
-    // No server name for addresses (RFC 6066, section 3), but the certificate must still name it; without a zone,
-    // which has a meaning on this machine only.
+  const auto name = verified_name(opts, host);
+  const bool by_address = is_address(name);
+  // No server name for addresses (RFC 6066, section 3), but the certificate must still name them.
+  const auto sent = opts.sni.value_or(by_address ? std::string() : name);
+  if (!sent.empty() && SSL_set_tlsext_host_name(ssl, sent.c_str()) != 1) return false;
+  // Without a zone, which has a meaning on this machine only.
+  if (by_address)
     return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.substr(0, name.find('%')).c_str()) == 1;
-  }
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  return SSL_set_tlsext_host_name(ssl, name.c_str()) == 1 && SSL_set1_host(ssl, name.c_str()) == 1;
+  return SSL_set1_host(ssl, name.c_str()) == 1;
 }
 
-failure explain_handshake(SSL* ssl, error_code ec, const std::string& host) {
-  failure why;
-  why.scope = scope::connection;
-  why.origin = origin::peer;
-  why.retry_safe = true;
-  const auto verdict = SSL_get_verify_result(ssl);
-  const bool by_engine = ec.category() == asio::error::get_ssl_category();
-  const auto reason = by_engine ? ERR_GET_REASON(static_cast<unsigned long>(ec.value())) : 0;
-  if (verdict != X509_V_OK && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-    why.code = errc::certificate_invalid;
-    why.origin = origin::local;
-    why.message = "the certificate of " + host + " is not valid: " + X509_verify_cert_error_string(verdict);
-    // The peer's certificate is the session's only once it was found valid; the chain is there before.
-    const auto* chain = SSL_get_peer_cert_chain(ssl);
-    if (chain && sk_X509_num(chain) > 0) {
-      const auto* cert = sk_X509_value(chain, 0);
-      why.message +=
-          "; subject " + name_of(X509_get_subject_name(cert)) + ", issuer " + name_of(X509_get_issuer_name(cert));
-    }
-  } else if (reason == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL) {
-    why.code = errc::protocol_not_negotiated;
-    why.message = "the server has no protocol in common: it refused ALPN h2";
-  } else {
-    why.code = errc::tls_failed;
-    why.origin = by_engine ? origin::peer : origin::network;
-    why.message = "TLS handshake with " + host + " failed: " + ec.message();
-  }
-  return why;
+void offer_http1(SSL* ssl, bool and_http2) {
+  constexpr std::array<unsigned char, 12> both{2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  const auto offered = std::span(both).subspan(and_http2 ? 0 : alpn_h2.size());
+  SSL_set_alpn_protos(ssl, offered.data(), static_cast<unsigned>(offered.size()));
 }
 
 std::string chosen_protocol(const SSL* ssl) {
@@ -198,9 +222,14 @@ std::string chosen_protocol(const SSL* ssl) {
 void describe_session(const SSL* ssl, h2::connection_info& info) {
   info.tls_version = SSL_get_version(ssl);
   info.tls_cipher = SSL_get_cipher_name(ssl);
+  info.tls_alpn = chosen_protocol(ssl);
+  if (const auto* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) info.tls_server_name = name;
   info.tls_resumed = SSL_session_reused(ssl) == 1;
   const x509_ptr cert(SSL_get1_peer_certificate(ssl));
-  if (cert) info.peer_certificate = name_of(X509_get_subject_name(cert.get()));
+  if (!cert) return;
+  info.peer_certificate = name_of(X509_get_subject_name(cert.get()));
+  info.certificate_issuer = name_of(X509_get_issuer_name(cert.get()));
+  info.certificate_expires = moment(X509_get0_notAfter(cert.get()));
 }
 
 }  // namespace duplex::net

@@ -51,6 +51,8 @@ class tls_contexts final : public asio::execution_context::service {
 
   [[nodiscard]] static std::optional<stamp> look_at(const std::string& path);
   [[nodiscard]] static stamps look_at_files(const tls_options& opts);
+  // The one that is there, under the lock; one that was made of other files goes to `gone`.
+  [[nodiscard]] context_ptr find(const tls_options& opts, const stamps& files, std::list<made>& gone);
   void shutdown() override;
 
   std::mutex mutex_;

@@ -78,8 +78,8 @@ class tls_engine {
   void lend_output(std::string memory) noexcept;
   [[nodiscard]] std::string take_output() noexcept;
 
-  /// Nothing has moved for a while (say a second): gives back OpenSSL's buffers if nothing is in them, about 34 KiB,
-  /// and begins with small records again.
+  /// Nothing has moved for a while (some 25 ms or more): gives back OpenSSL's buffers if nothing is in them,
+  /// about 34 KiB, and begins with small records again.
   void rest();
 
  private:

@@ -23,9 +23,8 @@ error_code tls_transport::flush() {
 }
 
 // Lends the engine what has arrived.
-void tls_transport::take_input(error_code& ec) {
-  auto& cipher = scratch::here().cipher;
-  const auto n = below_->read_some(asio::buffer(cipher), ec);
+void tls_transport::take_input(asio::mutable_buffer cipher, error_code& ec) {
+  const auto n = below_->read_some(cipher, ec);
   if (ec == asio::error::eof) {
     engine_.feed_end();
     ec = {};
@@ -42,11 +41,12 @@ std::size_t tls_transport::read_some(asio::mutable_buffer to, error_code& ec) {
 }
 
 std::size_t tls_transport::read_plain(asio::mutable_buffer to, error_code& ec) {
+  cipher_memory cipher;
   std::size_t n = 0;
   for (;;) {
     n = engine_.read(to, ec);
     if (!must_wait(ec)) break;
-    take_input(ec);
+    take_input(cipher.get(), ec);
     if (ec) break;
   }
   engine_.keep();
@@ -94,6 +94,7 @@ std::size_t tls_transport::drop_input(asio::mutable_buffer to, error_code& ec) {
 }
 
 error_code tls_transport::step() {
+  cipher_memory cipher;
   for (;;) {
     auto ec = engine_.handshake();
     if (const auto broken = flush(); broken && !must_wait(broken)) return ec && !must_wait(ec) ? ec : broken;
@@ -101,7 +102,7 @@ error_code tls_transport::step() {
       engine_.keep();
       return ec;
     }
-    take_input(ec);
+    take_input(cipher.get(), ec);
     if (ec) return ec;
   }
 }

@@ -29,7 +29,7 @@ class tls_transport final : public transport {
 
  private:
   [[nodiscard]] error_code flush();
-  void take_input(error_code& ec);
+  void take_input(asio::mutable_buffer cipher, error_code& ec);
   [[nodiscard]] error_code step();
   std::size_t read_plain(asio::mutable_buffer to, error_code& ec);
   std::size_t drop_input(asio::mutable_buffer to, error_code& ec);

@@ -53,6 +53,33 @@ TEST(target, of_each_url_that_is_understood) {
       {"https://h/../a/./b//c", "tls h 443 | https h /../a/./b//c"},
       {"https://h/pkg.Svc/Bidi", "tls h 443 | https h /pkg.Svc/Bidi"},
       {"https://under_score.example/", "tls under_score.example 443 | https under_score.example /"},
+      {"https://example.org./", "tls example.org. 443 | https example.org. /"},
+      {"https://ex%61mple.org/", "tls example.org 443 | https example.org /"},
+      {"https://user@h/", "tls h 443 | https h /"},
+      {"https://user:word@h:8443/p", "tls h 8443 | https h:8443 /p"},
+      {"https://@h/", "tls h 443 | https h /"},
+      {"https://j\xc3\xbcrgen:w\xc3\xb6rd@h", "tls h 443 | https h /"},
+      {"https://a%40b:c%2Fd@[::1]:1/", "tls ::1 1 | https [::1]:1 /"},
+      {"https://b\xc3\xbc"
+       "cher.example/",
+       "tls xn--bcher-kva.example 443 | https xn--bcher-kva.example /"},
+      {"https://b%C3%BCcher.example:1/x", "tls xn--bcher-kva.example 1 | https xn--bcher-kva.example:1 /x"},
+      {"https://B\xc3\x9c"
+       "CHER.example/",
+       "tls xn--bcher-kva.example 443 | https xn--bcher-kva.example /"},
+      {"https://bu\xcc\x88"
+       "cher.example/",
+       "tls xn--bcher-kva.example 443 | https xn--bcher-kva.example /"},
+      {"https://stra\xc3\x9f"
+       "e.example/",
+       "tls xn--strae-oqa.example 443 | https xn--strae-oqa.example /"},
+      {"https://\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88/",
+       "tls xn--r8jz45g.xn--zckzah 443 | https xn--r8jz45g.xn--zckzah /"},
+      {"https://xn--bcher-kva.example/", "tls xn--bcher-kva.example 443 | https xn--bcher-kva.example /"},
+      {"https://[fe80::1%25eth0]/", "tls fe80::1%eth0 443 | https [fe80::1] /"},
+      {"https://[fe80::1%eth0]:8443/p", "tls fe80::1%eth0 8443 | https [fe80::1]:8443 /p"},
+      {"http://u:p@[fe80::1%25en%30]:1/", "tcp fe80::1%en0 1 | http [fe80::1]:1 /"},
+      {"http://[fe80::1%252]/", "tcp fe80::1%2 80 | http [fe80::1] /"},
   };
   for (const auto& r : table) EXPECT_EQ(meaning({.url = r.url}), r.meaning) << r.url;
 }
@@ -71,9 +98,8 @@ TEST(target, that_is_refused_names_the_culprit) {
       {"https://", "no host"},
       {"https:///p", "no host"},
       {"https://:443/", "no host"},
-      {"https://user@h/", "user information"},
-      {"https://user:word@h/", "user information"},
-      {"https://@h/", "user information"},
+      {"https://a%3ab@h/", "a user with a colon"},
+      {"https://@/", "no host"},
       {"https://h:0/", "port"},
       {"https://h:65536/", "port"},
       {"https://h:99999999999999999999/", "port"},
@@ -96,11 +122,68 @@ TEST(target, that_is_refused_names_the_culprit) {
       {"https://a%20b/", "host"},
       {"https://a%2fb/", "host"},
       {"https://h\\x/", "\"https://h"},
+      {"https://a%3a80/", "host"},
+      {"https://a%5b/", "host"},
+      {"https://a%25b/", "host"},
+      {"https://\xff.example/", "host"},
+      {"https://a%00\xc3\xbc/", "host"},
+      {"https://a%0a\xc3\xbc/", "host"},
+      {"https://\xef\xbc\x8f.example/", "host"},  // a full-width slash, which maps to one
+      {"https://-\xc3\xbc-.\xc2\xad/", "host"},
+      {"https://[v1.x]/", "host"},
+      {"https://[fe80::1%25]/", "\"https://[fe80::1%25]/\""},
+      {"https://[fe80::1%25a%0ab]/", "zone"},
+      {"https://[fe80::1%25a%20b]/", "zone"},
+      {"https://[::1%25/", "\"https://[::1%25/\""},
   };
   for (const auto& r : table) {
     EXPECT_THAT(meaning({.url = r.url}), HasSubstr("refused: ")) << r.url;
     EXPECT_THAT(meaning({.url = r.url}), HasSubstr(r.meaning)) << r.url;
   }
+}
+
+// User and password
+
+std::string authorization(const request& rq) {
+  const auto result = net::parse_request(rq);
+  if (const auto* bad = std::get_if<std::string>(&result)) return "refused: " + *bad;
+  const auto& list = std::get<net::parsed_request>(result).head.headers;
+  const auto* f = list.find("authorization");
+  return f ? f->value + (f->sensitive ? " sensitive" : "") : "none";
+}
+
+TEST(target, with_a_user_is_authorized_by_basic) {
+  EXPECT_EQ(authorization({.url = "https://Aladdin:open%20sesame@h/"}),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ== sensitive");  // RFC 7617, section 2
+  EXPECT_EQ(authorization({.url = "https://test:123%C2%A3@h/"}), "Basic dGVzdDoxMjPCow== sensitive");  // section 2.1
+  EXPECT_EQ(authorization({.url = "https://test:123\xc2\xa3@h/"}), "Basic dGVzdDoxMjPCow== sensitive");
+  EXPECT_EQ(authorization({.url = "https://user@h/"}), "Basic dXNlcjo= sensitive");
+  EXPECT_EQ(authorization({.url = "https://:word@h/"}), "Basic OndvcmQ= sensitive");
+  EXPECT_EQ(authorization({.url = "https://h/"}), "none");
+  EXPECT_EQ(authorization({.url = "https://@h/"}), "none");
+}
+
+TEST(target, with_a_user_leaves_the_callers_authorization_alone) {
+  const request rq{.url = "https://user:word@h/", .headers = {{"Authorization", "Bearer x"}}};
+  EXPECT_EQ(authorization(rq), "Bearer x");
+  EXPECT_EQ(std::get<net::parsed_request>(net::parse_request(rq)).head.headers.size(), 1U);
+}
+
+TEST(target, that_is_refused_never_repeats_the_password) {
+  for (const std::string url :
+       {"https://user:s3cret@h:0/", "https://user:s3cret@h:80x/", "https://user:s3cret@", "https://user:s3cret@h/a b",
+        "https://user:s3cret@h /", "https://user:s3cret@[::1/", "ftp://user:s3cret@h/", "user:s3cret@h",
+        "https://us%3aer:s3cret@h/", "https://user:s3/cret s3cret@h/", "https://user:s3cret%zz@h/",
+        "https://user:s3cret@a%00b/", "https://user:?s3cret@h:0 /"}) {
+    const auto told = meaning({.url = url});
+    EXPECT_THAT(told, HasSubstr("refused: ")) << url;
+    EXPECT_THAT(told, ::testing::Not(HasSubstr("s3cret"))) << url;
+  }
+}
+
+TEST(target, shows_its_authority_without_the_user) {
+  EXPECT_EQ((request{.url = "https://user:word@h:1/p@q"}.authority()), "h:1");
+  EXPECT_EQ((request{.url = "https://h/p@q"}.authority()), "h");
 }
 
 TEST(target, of_connect_always_names_the_port) {
@@ -144,6 +227,10 @@ TEST(target, of_connect_to_is_host_and_port) {
   EXPECT_EQ(host_port("example.org:443"), "example.org 443");
   EXPECT_EQ(host_port("127.0.0.1:1"), "127.0.0.1 1");
   EXPECT_EQ(host_port("[::1]:65535"), "::1 65535");
+  EXPECT_EQ(host_port("[fe80::1%25eth0]:1"), "fe80::1%eth0 1");
+  EXPECT_EQ(host_port("b\xc3\xbc"
+                      "cher.example:1"),
+            "xn--bcher-kva.example 1");
   for (const auto* text : {"", "h", "h:", ":80", "h:0", "h:65536", "h:x", "u@h:80", "::1:80", "http://h:80", "h:80/x",
                            "h :80", "a%00b:80"}) {
     EXPECT_THAT(host_port(text), HasSubstr("refused: option connect_to")) << text;

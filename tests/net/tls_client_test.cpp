@@ -140,7 +140,7 @@ TEST_F(tls_client, says_which_file_it_cannot_use) {
   }
   EXPECT_THAT(told({.cert_file = good, .key_file = other_key}),
               AllOf(StartsWith("tls_failed: "), HasSubstr("key_file " + other_key)));
-  EXPECT_THAT(told({.key_file = good}), StartsWith("invalid_argument: key_file without cert_file"));
+  EXPECT_THAT(told({.key_file = good}), StartsWith("invalid_argument: tls.key_file without tls.cert_file"));
   EXPECT_THAT(told({.keylog_file = folder_.path("no/such/folder")}),
               AllOf(StartsWith("invalid_argument: "), HasSubstr("keylog_file")));
   EXPECT_EQ(peer.handshake, std::nullopt) << "nothing was dialed";

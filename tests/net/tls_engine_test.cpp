@@ -1,8 +1,10 @@
 // TLS between two stretches of memory, engine against engine (RFC 8446, RFC 5246).
 
 #include "net/tls_engine.hpp"
+#include "net/server_tls.hpp"
 
 #include "net/tls.hpp"
+#include "net/tls_failure.hpp"
 
 #include <duplex/certificate.hpp>
 
@@ -113,7 +115,7 @@ class tls_engine : public ::testing::TestWithParam<int> {
     h2::server_options served;
     served.certificate_pem = cert_.certificate_pem;
     served.key_pem = cert_.key_pem;
-    server_context_ = net::make_server_context(served);
+    server_context_ = net::make_server_contexts(served);
     SSL_CTX_set_max_proto_version(server_context_->native_handle(), GetParam());
     trusting_.verify = false;
   }
@@ -193,8 +195,10 @@ TEST_P(tls_engine, says_when_no_protocol_is_in_common) {
   server_ = std::make_unique<end>(server_context_, server_role);
   client_->advance();
   converse();
-  EXPECT_EQ(net::explain_handshake(client_->engine.native_handle(), client_->ec, "localhost").code,
-            errc::protocol_not_negotiated);
+  EXPECT_EQ(
+      net::explain_handshake(client_->engine.native_handle(), client_->ec, trusting_, "localhost", "localhost:443")
+          .code,
+      errc::protocol_not_negotiated);
   EXPECT_EQ(reason(server_->ec), SSL_R_NO_APPLICATION_PROTOCOL);
 }
 
@@ -202,7 +206,8 @@ TEST_P(tls_engine, says_whom_it_does_not_trust_and_why_to_the_peer) {
   trusting_.verify = true;
   start();
   converse();
-  const auto why = net::explain_handshake(client_->engine.native_handle(), client_->ec, "localhost");
+  const auto why =
+      net::explain_handshake(client_->engine.native_handle(), client_->ec, trusting_, "localhost", "localhost:443");
   EXPECT_EQ(why.code, errc::certificate_invalid);
   EXPECT_THAT(why.message, AllOf(HasSubstr("self-signed"), HasSubstr("issuer")));
   EXPECT_EQ(reason(server_->ec), SSL_R_TLSV1_ALERT_UNKNOWN_CA);
