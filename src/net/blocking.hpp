@@ -97,7 +97,7 @@ std::tuple<error_code, T...> wait_for(const std::shared_ptr<connection>& link, I
     waker& operator=(waker&&) noexcept = default;
     ~waker() {
       const auto c = at ? at->link.lock() : nullptr;
-      if (c) c->submit([at = std::move(at)] { at->set({errc::connection_lost, T()...}); });
+      if (c) c->submit_at_last([at = std::move(at)] { at->set({errc::connection_lost, T()...}); });
     }
     [[nodiscard]] static executor_type get_executor() noexcept { return {}; }
     [[nodiscard]] static allocator_type get_allocator() noexcept { return {}; }
@@ -105,14 +105,17 @@ std::tuple<error_code, T...> wait_for(const std::shared_ptr<connection>& link, I
   };
 
   visit here(link, when == sends::later);
-  const auto where = std::make_shared<meeting>(meeting{link, &here});
-  initiate(waker(where));
+  // However the visit ends, by an exception as well, nobody calls on the guest afterwards.
+  struct host {
+    std::shared_ptr<meeting> where;
+    ~host() { where->guest = nullptr; }
+  };
+  const host at{std::make_shared<meeting>(meeting{link, &here})};
+  initiate(waker(at.where));
   std::optional<core::time_point> until;
   if (at_most) until = core::after(connection::now(), *at_most);
-  const bool done = here.wait(until);
-  where->guest = nullptr;
-  if (!done) return {errc::timeout, T()...};
-  return std::move(*where->result);
+  if (!here.wait(until)) return {errc::timeout, T()...};
+  return std::move(*at.where->result);
 }
 
 }  // namespace duplex::net

@@ -49,8 +49,8 @@ bool callers::overlooks(bool room, const std::optional<core::time_point>& until)
   return (room && !room_) || (until && (!until_ || *until < *until_));
 }
 
-callers::events callers::wait(int fd, bool room, const std::optional<core::time_point>& until) {
-  const short wanted = room ? POLLIN | POLLOUT : POLLIN;
+callers::events callers::wait(int fd, bool input, bool room, const std::optional<core::time_point>& until) {
+  const auto wanted = static_cast<short>((input ? POLLIN : 0) | (room ? POLLOUT : 0));
   std::array<pollfd, 2> polled{pollfd{fd, wanted, 0}, pollfd{interrupt_, POLLIN, 0}};
   waiting_ = true;
   room_ = room;

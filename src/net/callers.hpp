@@ -57,8 +57,8 @@ class callers {
 
   // Without the lock while they wait
 
-  /// For one that leads: input on `fd`, with `room` also room for output, an interrupt, or the time.
-  events wait(int fd, bool room, const std::optional<core::time_point>& until);
+  /// For one that leads: with `input` what comes on `fd`, with `room` room for output, an interrupt, or the time.
+  events wait(int fd, bool input, bool room, const std::optional<core::time_point>& until);
   /// For one that follows: to be woken, or the time.
   void wait(caller& c, const std::optional<core::time_point>& until);
 

@@ -2,19 +2,20 @@
 
 #include "net/connection.hpp"
 
+#include "core/no_memory.hpp"
 #include "core/refusal.hpp"
 #include "net/background.hpp"
-#include "net/lifeline.hpp"
+#include "net/request_log.hpp"
 #include "net/scratch.hpp"
 #include "net/stream.hpp"
 #include "net/this_thread.hpp"
+#include "net/tls_failure.hpp"
 
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace duplex::net {
@@ -23,11 +24,6 @@ namespace {
 // What is done at a time before others on the same thread have their turn.
 constexpr int reads_per_turn = 4;
 constexpr int writes_per_turn = 4;
-// Without a byte for so long, and at most twice so long, the transport gives back what it has ready for more.
-constexpr std::chrono::milliseconds idle_after(1000);
-
-// Completions that cause the next at once could go on for ever; then others have their turn.
-constexpr int rounds_per_turn = 64;
 
 std::span<std::string_view> drop_front(std::span<std::string_view> pieces, std::size_t size) {
   while (!pieces.empty() && size >= pieces.front().size()) {
@@ -38,12 +34,6 @@ std::span<std::string_view> drop_front(std::span<std::string_view> pieces, std::
   return pieces;
 }
 
-std::string describe(error_code ec) {
-  if (ec == asio::error::eof) return "the peer closed the connection";
-  if (ec == asio::ssl::error::stream_truncated) return "the peer closed the connection without ending TLS";
-  return "the connection broke: " + ec.message();
-}
-
 }  // namespace
 
 connection::connection(strand executor, std::unique_ptr<transport> link, core::session_config config,
@@ -52,18 +42,21 @@ connection::connection(strand executor, std::unique_ptr<transport> link, core::s
       outside_{strand_},
       home_(outside_.executor, strand_.get_inner_executor()),
       link_(std::move(link)),
-      session_(config),
-      options_(std::move(config.defaults)),
+      session_(std::move(config)),
+      options_(session_.defaults()),
       info_(std::move(info)),
       origin_(std::move(origin)),
       on_request_(std::move(on_request)),
       timer_(strand_) {
-  if (config.role == core::role::server || !is_background(strand_.get_inner_executor()) || link_->detach() < 0) return;
+  const bool client = session_.role() == core::role::client;
+  if (!client || !is_background(strand_.get_inner_executor()) || link_->detach() < 0) return;
   callers_ = std::make_unique<callers>();
   home_.where = &outside_;
 }
 
 connection::~connection() = default;
+
+void connection::keep_log(std::unique_ptr<request_log> log) { log_ = std::move(log); }
 
 bool connection::runs_on_this_thread() const {
   if (callers_) return callers_->inside() || in_background();
@@ -75,9 +68,9 @@ std::optional<failure> connection::why_failed() const {
   return failure_;
 }
 
-void connection::drop_handle() {
+void connection::drop_handle() noexcept {
   if (--handles_ > 0) return;
-  submit([] {});  // the turn sees that nobody is left
+  submit_at_last([] {});  // the turn sees that nobody is left
 }
 
 void connection::start(std::optional<std::chrono::milliseconds> preface_timeout) {
@@ -85,14 +78,17 @@ void connection::start(std::optional<std::chrono::milliseconds> preface_timeout)
     awaiting_preface_ = true;
     close_deadline_ = core::after(now(), *preface_timeout);
   }
-  submit([this] { receive(); });  // what came behind the handshake, or with the connection
+  submit([this] { within_memory([this] { receive(); }); });  // what came behind the handshake, or with the connection
 }
 
 // Reading and writing
 
 void connection::receive() {
   auto& buffer = scratch::here().plain;
-  for (int i = 0; i < reads_per_turn && phase_ != phase::closed; ++i) {
+  for (int i = 0; i < reads_per_turn && phase_ != phase::closed && wants_input(); ++i) {
+    // In cleartext a server's SETTINGS wait for the preface. They leave before the requests that came with it are told:
+    // what their handlers do is not to be seen first.
+    const bool greets_late = awaiting_preface_ && session_.role() == core::role::server && info_.tls_version.empty();
     error_code ec;
     const auto n = link_->read_some(asio::buffer(buffer), ec);
     const bool ended = ec && !must_wait(ec);
@@ -100,6 +96,7 @@ void connection::receive() {
     if (n > 0) {
       session_.feed({buffer.data(), n});
       moved_ = true;
+      if (greets_late) flush();
       if (output_ == output::stuck) go_on_writing();
     }
     if (n == 0 && ended) return lost(ec);
@@ -119,16 +116,27 @@ void connection::flush() {
     more_to_write_ = i == writes_per_turn;
     if (more_to_write_ && output_ == output::idle) return;
   }
+  // Otherwise `pull` was told the time.
+  if (output_ != output::idle) session_.settle_budgets(now());
   session_.settle_sends();
 }
 
+// A peer that takes nothing could have us queue answers without end. Once it takes something, reading goes on.
+bool connection::wants_input() const { return output_ != output::waiting || session_.wants_input(); }
+
 void connection::write(std::span<std::string_view> pieces) {
   error_code ec;
+  std::size_t taken = 0;
   do {
-    pieces = drop_front(pieces, link_->write_pieces(pieces, ec));
+    const auto n = link_->write_pieces(pieces, ec);
+    pieces = drop_front(pieces, n);
+    taken += n;
   } while (!ec && !pieces.empty());
+  const bool waits = must_wait(ec) || ec == needs_input;
+  if (!waits || taken > 0) write_deadline_.reset();
   if (!ec) return;
-  if (must_wait(ec) || ec == needs_input) {
+  if (waits) {
+    if (!write_deadline_) write_deadline_ = core::after(now(), options_.send_timeout);
     output_ = must_wait(ec) ? output::waiting : output::stuck;
     for (const auto piece : pieces) unsent_ += piece;  // what was lent is given back
   } else {
@@ -149,172 +157,11 @@ void connection::go_on_writing() {
     output_ = output::waiting;
     unsent_ = bytes;
   } else if (bytes.empty() && !ec) {
-    return;
+    write_deadline_.reset();
   } else {
     std::string_view rest = bytes;
     write({&rest, 1});
   }
-}
-
-// Turns
-
-// Calls from outside share one turn: it is posted, because completions never run inside the initiating call.
-void connection::schedule_turn() {
-  if (in_turn_) {
-    again_ = true;
-    return;
-  }
-  if (turn_posted_) return;
-  turn_posted_ = true;
-  asio::post(strand_, [life = lifeline<connection>(shared_from_this())]() mutable {
-    const auto self = life.release();
-    self->enter_again([&] {
-      self->turn_posted_ = false;
-      self->turn();
-    });
-  });
-}
-
-void connection::turn(sends when) {
-  if (in_turn_) return;
-  // A handler that throws ends the turn; what it left is for the next one.
-  struct guard {
-    connection& self;
-    bool finished = false;
-    explicit guard(connection& c) : self(c) { self.in_turn_ = true; }
-    guard(const guard&) = delete;
-    guard& operator=(const guard&) = delete;
-    ~guard() {
-      self.in_turn_ = false;
-      if (!finished) self.schedule_turn();
-    }
-  };
-  {
-    guard inside(*this);
-    int rounds = 0;
-    const auto more = [&] { return session_.has_events() || !ready_.empty(); };
-    do {
-      // All that is there comes first, and what it leads to: then it leaves in one write.
-      do {
-        route_events();
-        ready_.run();
-      } while (more() && ++rounds < rounds_per_turn);
-      again_ = false;
-      if (when == sends::now || !may_hold_back()) flush();
-      report_frames();
-    } while ((again_ || more()) && rounds < rounds_per_turn);
-    inside.finished = !again_ && !more();
-  }
-  after_turn();
-}
-
-void connection::after_turn() {
-  report_load();
-  if (phase_ == phase::closed) return;
-  if (phase_ == phase::open && handles_ == 0) {
-    // Nobody is left to wait for a peer that does not take what it is sent.
-    const bool drains = session_.active_streams() > 0;
-    if (!close_deadline_) close_by(core::after(now(), drains ? options_.send_timeout : options_.close_timeout));
-    if (!drains && !session_.finished()) {
-      session_.goaway(0, {});
-      flush();
-    }
-  }
-  if (phase_ == phase::open && output_ == output::idle && session_.finished()) begin_close();
-  // Looked at now and then: a deadline that moves with every byte would cost more.
-  if (moved_ && !idle_deadline_) {
-    idle_deadline_ = core::after(now(), idle_after);
-    moved_ = false;
-  }
-  watch();
-}
-
-void connection::route_events() {
-  std::vector<core::event> events = std::exchange(scratch::here().events, {});
-  while (session_.has_events()) {
-    events = session_.take_events(std::move(events));
-    for (const auto& e : events) route(e);
-  }
-  scratch::here().events = std::move(events);
-  report_frames();
-}
-
-void connection::report_frames() {
-  if (!options_.on_frame) return;
-  auto frames = session_.take_frames();
-  if (frames.empty()) return;
-  const auto report = [self = shared_from_this(), frames = std::move(frames)] {
-    for (const auto& frame : frames) self->options_.on_frame(frame);
-  };
-  if (callers_) return run_outside(report);
-  report();
-}
-
-const connection_load& connection::tell_load() {
-  told_load_ = {phase_ == phase::open && session_.accepts_streams(), session_.active_streams(),
-                session_.stream_limit()};
-  return told_load_;
-}
-
-void connection::report_load() {
-  if (!on_load_) return;
-  const auto before = told_load_;
-  if (tell_load() == before) return;
-  on_load_(told_load_);
-  if (!told_load_.in_service) on_load_ = nullptr;
-}
-
-void connection::route(const core::event& e) {
-  using kind = core::event::kind;
-  if (e.what == kind::request) {
-    auto* s = session_.find(e.stream);
-    if (!s) return;
-    auto state = add_stream(e.stream, options_, false);
-    ready_.hand_over(std::move(s->head), std::make_shared<stream_handle>(std::move(state)));
-    return;
-  }
-  if (e.what == kind::pong) {
-    const auto at = pings_.find(e.value);
-    if (at == pings_.end()) return;
-    const auto rtt = std::chrono::duration_cast<std::chrono::microseconds>(now() - at->second.sent);
-    ready_.add([done = std::move(at->second.done), rtt]() mutable { done({}, rtt); });
-    pings_.erase(at);
-    return;
-  }
-  if (e.what == kind::opened) return on_opened(e);
-  if (e.what == kind::not_opened) return fail_open(e.value, session_.why_not_opened());
-  if (e.what == kind::timed_out && e.stream == 0) {
-    return fail_open(e.value, core::refusal(errc::timeout, "the peer's limit of streams left no place in time"));
-  }
-  if (e.what == kind::settings) {
-    if (std::exchange(awaiting_preface_, false)) close_deadline_.reset();
-    return;
-  }
-  if (e.what == kind::failed) {
-    publish_failure();
-    fail_pings();
-    return;
-  }
-  const auto at = streams_.find(e.stream);
-  if (at == streams_.end()) return;
-  const auto state = at->second;
-  switch (e.what) {
-    case kind::readable:
-      return state->on_readable();
-    case kind::sent:
-      return state->on_sent(e.value);
-    case kind::timed_out:
-      return state->on_timed_out(e.value);
-    case kind::closed:
-      streams_.erase(at);
-      return state->on_closed();
-    default:
-      return;
-  }
-}
-
-void connection::answer(request head, h2::stream s) {
-  if (on_request_) on_request_(std::move(head), std::move(s));
 }
 
 // Ending
@@ -325,7 +172,23 @@ void connection::close_by(core::time_point when) {
   arm_timer();
 }
 
+// There may have been no memory for the events of what has ended.
+void connection::end_forgotten() {
+  publish_failure();
+  fail_pings();
+  while (!opens_.empty()) fail_open(opens_.begin()->first, session_.why_not_opened());
+  for (auto at = streams_.begin(); at != streams_.end();) {
+    const auto state = at->second;
+    const auto* s = session_.find(at->first);
+    const auto here = at++;
+    if (s && !s->closed) continue;
+    state->on_closed();
+    streams_.erase(here);
+  }
+}
+
 void connection::begin_close() {
+  if (session_.failed()) end_forgotten();
   phase_ = phase::closing;
   close_by(core::after(now(), options_.close_timeout));
   finish_close_waits();
@@ -343,23 +206,45 @@ void connection::end_transport() {
   }
 }
 
+std::string connection::explain_loss(error_code ec) const {
+  const auto& peer = session_.peer();
+  const bool of_tls = ec == asio::ssl::error::stream_truncated || ec.category() == asio::error::get_ssl_category();
+  const bool is_client = session_.role() == core::role::client;
+  if (of_tls) return explain_break(ec, is_client ? &options_.tls : nullptr, peer);
+  auto text = ec == asio::error::eof ? peer + " closed the connection"
+                                     : "the connection with " + peer + " broke: " + ec.message();
+  // A server of TLS takes our preface for garbage.
+  const bool silent = session_.stats(now()).bytes_received == 0;
+  if (silent && is_client) {
+    text += ", and it had said nothing";
+    if (info_.tls_version.empty()) text += "; if it wants TLS, use https://";
+  }
+  return text;
+}
+
 void connection::lost(error_code ec) {
   if (phase_ == phase::closed) return;
-  session_.lost(errc::connection_lost, describe(ec));
+  // Who wants nothing any more may go.
+  const bool may_go = session_.active_streams() == 0 && !session_.failed() && !session_.met_stranger();
+  if (may_go && !is_of_openssl(ec)) on_failure_ = nullptr;
+  session_.lost(errc::connection_lost, explain_loss(ec), is_alert(ec) ? origin::peer : origin::network);
   shut();
 }
 
 void connection::shut() {
   if (phase_ == phase::closed) return;
+  if (!session_.failed()) on_failure_ = nullptr;  // it is we who end it
   session_.lost(errc::connection_lost, "the connection was closed here");
   phase_ = phase::closed;
   link_->close();
   if (callers_) callers_->interrupt();
   timer_.cancel();
-  finish_close_waits();
-  fail_pings();
-  turn();
-  on_request_ = nullptr;  // it may own streams, which own this
+  within_memory([this] { finish_close_waits(); });
+  within_memory([this] { fail_pings(); });
+  within_memory([this] {
+    route_events();
+    if (session_.failed()) end_forgotten();
+  });
 }
 
 // The context is being destroyed: handlers are dropped, not called.
@@ -369,6 +254,8 @@ void connection::abandon() noexcept {
   const auto opens = std::exchange(opens_, {});
   close_waiters_.clear();
   const auto on_request = std::exchange(on_request_, nullptr);
+  const auto on_failure = std::exchange(on_failure_, nullptr);
+  const auto log = std::move(log_);
   ready_.clear();
   const auto streams = std::exchange(streams_, {});
   for (const auto& [id, state] : streams) state->drop_operations();
@@ -376,7 +263,11 @@ void connection::abandon() noexcept {
 
 void connection::publish_failure() {
   if (failed_ || !session_.failed()) return;
-  failure_ = *session_.failed();
+  try {
+    failure_ = *session_.failed();
+  } catch (const std::bad_alloc&) {
+    failure_ = core::no_memory();
+  }
   failed_.store(true, std::memory_order_release);
 }
 
@@ -400,21 +291,23 @@ std::shared_ptr<stream_state> connection::open_stream(const core::request_head& 
   if (phase_ != phase::open || !session_.accepts_streams()) return nullptr;
   const auto id = session_.open(head, opts);
   if (id == 0) return nullptr;
+  if (opts.max_time) session_.end_at(id, core::after(now(), *opts.max_time));
   auto state = add_stream(id, opts, dedicated);
   if (opts.active != active::off) state->set_active(opts.active, opts.on_message);
   return state;
 }
 
-void connection::open_when_possible(core::op_id op, core::request_head head, options opts,
+void connection::open_when_possible(core::op_id op, core::request_head&& head, options&& opts,
                                     std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done) {
   // Where nobody waits and there is a place, it needs neither a deadline nor a place in the queue.
   if (opens_.empty() && session_.has_place()) {
     if (auto state = open_stream(head, opts, false)) return tell_opened(std::move(state), std::move(done));
   }
-  opens_.emplace(op, pending_open{std::move(done), opts, std::move(keep)});
+  const auto ends_by = opts.max_time ? core::after(now(), *opts.max_time) : core::never;
+  opens_.emplace(op, pending_open{std::move(done), opts, std::move(keep), ends_by});
   if (phase_ != phase::open) return fail_open(op, session_.why_not_opened());
   opts.on_message = nullptr;  // it may own a handle of this
-  const auto deadline = core::after(now(), opts.connect_timeout);
+  const auto deadline = std::min(core::after(now(), opts.connect_timeout), ends_by);
   const auto ec = session_.open_when_possible(op, std::move(head), std::move(opts), deadline);
   if (ec == errc::limit_exceeded) {
     fail_open(op, core::refusal(errc::limit_exceeded, "more opens wait than max_pending_streams"));
@@ -426,7 +319,8 @@ void connection::open_when_possible(core::op_id op, core::request_head head, opt
 void connection::on_opened(const core::event& e) {
   auto open = opens_.extract(e.value);
   if (open.empty()) return;
-  auto& [done, opts, keep] = open.mapped();
+  auto& [done, opts, keep, ends_by] = open.mapped();
+  if (ends_by != core::never) session_.end_at(e.stream, ends_by);
   auto state = add_stream(e.stream, opts, false);
   if (opts.active != active::off) state->set_active(opts.active, std::move(opts.on_message));
   tell_opened(std::move(state), std::move(done));
@@ -434,6 +328,13 @@ void connection::on_opened(const core::event& e) {
 
 void connection::tell_opened(std::shared_ptr<stream_state> state, completion<error_code, h2::stream> done) {
   ready_.complete(std::move(done), h2::stream(std::make_shared<stream_handle>(std::move(state))));
+}
+
+void connection::open_timed_out(core::op_id op) {
+  const auto open = opens_.find(op);
+  const bool ended = open != opens_.end() && open->second.ends_by <= now();
+  fail_open(op, core::refusal(errc::timeout, "the limit of streams of " + session_.peer() + " left no place within " +
+                                                 (ended ? "max_time" : "connect_timeout")));
 }
 
 void connection::fail_open(core::op_id op, failure why) {

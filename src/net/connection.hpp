@@ -30,6 +30,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ namespace duplex::net {
 using strand = asio::strand<asio::any_io_executor>;
 
 class connection_handle;
+class request_log;
 class stream_state;
 template <class Owner>
 class lifeline;
@@ -54,6 +56,8 @@ struct connection_load {
   std::size_t streams = 0;
   /// The peer's, once it is known.
   std::optional<std::uint32_t> limit{};
+  /// It went out of service because our keepalive asked the peer too often.
+  bool too_many_pings = false;
 
   friend bool operator==(const connection_load&, const connection_load&) = default;
 };
@@ -63,6 +67,7 @@ class connection : public std::enable_shared_from_this<connection> {
   using request_handler = std::function<void(request, h2::stream)>;
   using close_handler = asio::any_completion_handler<void(error_code)>;
   using load_handler = std::function<void(const connection_load&)>;
+  using failure_handler = std::function<void(const h2::connection_info&, const failure&)>;
 
   /// `on_request`: server only. A client of the library's own executor is served by its callers.
   connection(strand executor, std::unique_ptr<transport> link, core::session_config config, h2::connection_info info,
@@ -97,21 +102,37 @@ class connection : public std::enable_shared_from_this<connection> {
     }
     if (callers_) {
       // A handler of one connection may own a handle of another, and go away inside.
-      return run_outside([self = shared_from_this(), f = std::move(f)]() mutable { self->submit(std::move(f)); });
+      return run_outside([self = shared_from_this(), f = std::move(f)]() mutable {
+        self->enter_again([&] {
+          self->within_memory(f);
+          self->turn();
+        });
+      });
     }
     if (submit_here(f)) return;
     asio::dispatch(strand_, [self = shared_from_this(), f = std::move(f)]() mutable {
-      f();
-      self->schedule_turn();
+      self->within_memory(f);
+      self->stay_awake([&] { self->schedule_turn(); });
     });
   }
-  /// As `submit`, if this thread is on the strand: whether it is. `f` is not moved.
+  /// As `submit`, in a destructor: what there is no memory for is left to the end of the connection.
+  template <class Function>
+  void submit_at_last(Function f, sends when = sends::now) noexcept {
+    try {
+      submit(std::move(f), when);
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch)
+    }
+  }
+  /// As `submit`, if this thread is inside: whether it is. `f` is not moved.
   template <class Function>
   bool submit_here(Function&& f) {
-    if (callers_ || !strand_.running_in_this_thread()) return false;
+    if (callers_ ? !callers_->inside() : !strand_.running_in_this_thread()) return false;
     const auto keep = shared_from_this();
-    f();
-    schedule_turn();
+    if (callers_) {
+      enter([&] { f(); }, sends::now);
+    } else {
+      run_verb(f, [this] { schedule_turn(); });
+    }
     return true;
   }
   [[nodiscard]] bool served_by_callers() const noexcept { return callers_ != nullptr; }
@@ -122,7 +143,7 @@ class connection : public std::enable_shared_from_this<connection> {
   }
   /// Handles of the connection and of its streams: without any, and without streams, it closes.
   void add_handle() noexcept { ++handles_; }
-  void drop_handle();
+  void drop_handle() noexcept;
 
   // Inside
 
@@ -134,7 +155,7 @@ class connection : public std::enable_shared_from_this<connection> {
   /// Opens at once; null if the connection takes no more streams.
   std::shared_ptr<stream_state> open_stream(const core::request_head& head, const options& opts, bool dedicated);
   /// Opens as soon as the peer's limit of streams allows. `keep` keeps the connection until then.
-  void open_when_possible(core::op_id op, core::request_head head, options opts,
+  void open_when_possible(core::op_id op, core::request_head&& head, options&& opts,
                           std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done);
   void cancel_open(core::op_id op, std::string message = "the open was canceled");
   void ping(core::op_id op, completion<error_code, std::chrono::microseconds> done);
@@ -149,6 +170,11 @@ class connection : public std::enable_shared_from_this<connection> {
   /// last time when it goes out of service. It must not throw.
   void watch_load(load_handler handler) { on_load_ = std::move(handler); }
   [[nodiscard]] const connection_load& tell_load();
+  /// Server, before `start`: calls `handler` when a request failed that nobody else is told of, and once when the
+  /// connection did. Not when a client goes away that has no stream.
+  void watch_failures(failure_handler handler) { on_failure_ = std::move(handler); }
+  /// Server, before `start`: counts requests.
+  void keep_log(std::unique_ptr<request_log> log);
   /// Completes when the last bytes are out and the transport is closing.
   void when_closed(core::op_id op, completion<error_code> done);
   void cancel_close_wait(core::op_id op);
@@ -157,6 +183,11 @@ class connection : public std::enable_shared_from_this<connection> {
 
  private:
   enum class phase { open, closing, closed };
+  // Without a byte for so long, and at most twice so long, the transport gives back what it has ready for more. The
+  // first look is early, because of many connections that were made at once most may have nothing to do; one that turns
+  // out to be in use is looked at less and less.
+  static constexpr std::chrono::milliseconds first_idle_after{25};
+  static constexpr std::chrono::milliseconds last_idle_after{800};
   friend class lifeline<connection>;  // with the wait for input, or with the turn that comes before it
   /// `waiting`: for room in the socket; `stuck`: for input of the peer's. `broken`: nothing more can be sent, but what
   /// the peer sent can still be read.
@@ -170,20 +201,28 @@ class connection : public std::enable_shared_from_this<connection> {
     completion<error_code, h2::stream> done;
     options opts;
     std::shared_ptr<connection_handle> keep;
+    core::time_point ends_by;  // its `max_time`
   };
   friend class visit;
 
   /// Served by callers: runs `f` with the lock, and takes a turn, unless this thread is inside already.
   template <class Function>
   void enter(Function f, sends when) {
-    if (callers_->inside()) {
-      f();
-      again_ = true;
-      return;
-    }
+    if (callers_->inside()) return run_verb(f, [this] { again_ = true; });
     const std::lock_guard lock(*callers_);
-    f();
-    turn(when);
+    run_verb(f, [&] { turn(when); });
+  }
+  /// What finds no memory may be half done: then the connection cannot go on, and who called is told as well.
+  template <class Function, class Then>
+  void run_verb(Function&& f, Then then) {
+    try {
+      f();
+    } catch (const std::bad_alloc&) {
+      session_.out_of_memory();
+      then();
+      throw;
+    }
+    then();
   }
   /// In a handler of ours.
   template <class Function>
@@ -195,6 +234,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void serve(const callers::events& what);
   [[nodiscard]] std::optional<core::time_point> next_deadline();
   void receive();
+  [[nodiscard]] bool wants_input() const;
   void schedule_turn();
   void turn(sends when = sends::now);
   void route_events();
@@ -210,20 +250,46 @@ class connection : public std::enable_shared_from_this<connection> {
   void on_woken(std::uint64_t number, bool& watching, void (connection::*go_on)());
   void on_time();
   void expire();
+  void run_ready();
   void after_turn();
+  void prepare_next();
   void arm_timer();
   void arm_timer_at(core::time_point when);
   void begin_close();
+  void end_forgotten();
+  /// Runs what is ours, never users' code. Half of it may be done when memory ends: then the connection cannot go on.
+  template <class Function>
+  bool within_memory(Function&& f) {
+    try {
+      f();
+      return true;
+    } catch (const std::bad_alloc&) {
+      session_.out_of_memory();
+      return false;
+    }
+  }
+  /// As well, what has us woken again: without it there would be nobody to tell that the connection has failed.
+  template <class Function>
+  void stay_awake(Function&& f) {
+    const auto before = phase_;
+    if (!within_memory(f)) shut();
+    if (phase_ != before && phase_ == phase::closed) turn();
+  }
   void end_transport();
   void lost(error_code ec);
+  [[nodiscard]] std::string explain_loss(error_code ec) const;
   void shut();
   void close_by(core::time_point when);
   void report_frames();
   void report_load();
+  void report_failures();
+  void report_ended();
+  void begin_request(std::int32_t id);
   void fail_pings();
   void finish_close_waits();
   void on_opened(const core::event& e);
   void tell_opened(std::shared_ptr<stream_state> state, completion<error_code, h2::stream> done);
+  void open_timed_out(core::op_id op);
   void fail_open(core::op_id op, failure why);
   void publish_failure();
   void abandon() noexcept;
@@ -235,18 +301,22 @@ class connection : public std::enable_shared_from_this<connection> {
   std::unique_ptr<transport> link_;
   std::unique_ptr<callers> callers_;
   core::session session_;
-  options options_;
+  const options& options_;
   h2::connection_info info_;
   std::string origin_;
   request_handler on_request_;
   load_handler on_load_;
   connection_load told_load_;
+  failure_handler on_failure_;
+  std::unique_ptr<request_log> log_;
   asio::steady_timer timer_;
   std::optional<core::time_point> armed_;
   std::optional<core::time_point> close_deadline_;  // at which the transport is closed, come what may
   bool awaiting_preface_ = false;                   // which is what the deadline is for
   std::optional<core::time_point> grace_deadline_;  // at which a shutdown turns into a close
   std::optional<core::time_point> idle_deadline_;   // at which the transport rests if nothing has moved
+  std::chrono::milliseconds idle_after_ = first_idle_after;
+  std::optional<core::time_point> write_deadline_;  // by which the peer must have read something
   bool moved_ = false;
 
   boost::unordered_flat_map<std::int32_t, std::shared_ptr<stream_state>> streams_;

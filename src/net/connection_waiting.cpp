@@ -7,6 +7,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace duplex::net {
@@ -20,9 +21,11 @@ constexpr std::chrono::milliseconds quiet(5);
 
 // What a thread that waits for the socket itself has found.
 void connection::serve(const callers::events& what) {
-  if (what.readable || more_to_read_) receive();
-  if (what.writable) go_on_writing();
-  expire();
+  within_memory([&] {
+    if (what.readable || more_to_read_) receive();
+    if (what.writable) go_on_writing();
+    expire();
+  });
   turn(sends::later);
 }
 
@@ -41,7 +44,7 @@ void connection::watch() {
   }
   arm_timer();
   if (std::exchange(more_to_write_, false)) schedule_turn();
-  if (!watching_input_) {
+  if (!watching_input_ && wants_input()) {
     watching_input_ = true;
     auto handler = asio::bind_executor(
         strand_, [life = lifeline<connection>(shared_from_this()), number = watch_](error_code = {}) mutable {
@@ -67,7 +70,7 @@ void connection::watch() {
 void connection::on_woken(std::uint64_t number, bool& watching, void (connection::*go_on)()) {
   if (number != watch_) return;
   watching = false;
-  (this->*go_on)();
+  within_memory([&] { (this->*go_on)(); });
   turn();
 }
 
@@ -96,7 +99,7 @@ void connection::rest() {
 
 std::optional<core::time_point> connection::next_deadline() {
   auto next = session_.next_deadline();
-  for (const auto& other : {close_deadline_, grace_deadline_, idle_deadline_}) {
+  for (const auto& other : {close_deadline_, grace_deadline_, idle_deadline_, write_deadline_}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;
@@ -126,7 +129,7 @@ void connection::on_time() {
     if (who.state() == leadership::keeper::resting) return arm_timer_at(core::after(now(), quiet));
     if (who.state() == leadership::keeper::off) return;
   }
-  expire();
+  within_memory([this] { expire(); });
   turn();
 }
 
@@ -136,18 +139,29 @@ void connection::expire() {
   const auto at = now();
   if (*next > at) return;
   if (close_deadline_ && *close_deadline_ <= at) {
-    if (awaiting_preface_) session_.lost(errc::timeout, "the peer sent no SETTINGS in time");
+    if (awaiting_preface_) session_.lost(errc::timeout, session_.peer() + " sent no SETTINGS in time");
     return shut();
   }
   if (grace_deadline_ && *grace_deadline_ <= at) close();
   if (idle_deadline_ && *idle_deadline_ <= at) {
     idle_deadline_.reset();
-    if (!moved_) {
+    if (moved_) {
+      idle_after_ = std::min(2 * idle_after_, last_idle_after);
+    } else {
       link_->rest();
       ready_.rest();
+      if (streams_.empty()) streams_ = {};
     }
   }
-  session_.handle_timeout(at);
+  if (write_deadline_ && *write_deadline_ <= at) {
+    session_.lost(errc::timeout, session_.peer() + " read nothing within send_timeout");
+    return shut();
+  }
+  const auto due = session_.next_deadline();
+  if (!due || *due > at) return;
+  // What has come in the meantime counts, however long nobody could look.
+  receive();
+  if (phase_ != phase::closed) session_.handle_timeout(at);
 }
 
 }  // namespace duplex::net

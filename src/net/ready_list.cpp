@@ -4,8 +4,6 @@
 
 #include "net/stream.hpp"
 
-#include <cstddef>
-#include <iterator>
 #include <utility>
 
 namespace duplex::net {
@@ -23,28 +21,25 @@ struct ready_list::runner {
 };
 
 void ready_list::run() {
-  struct batch {
-    ready_list& owner;
-    std::size_t next = 0;
-
-    explicit batch(ready_list& l) : owner(l) { std::swap(l.list_, l.running_); }
-    batch(const batch&) = delete;
-    batch& operator=(const batch&) = delete;
-    ~batch() {
-      auto& left = owner.running_;
-      if (next < left.size()) {
-        auto added = std::exchange(owner.list_, {});
-        const auto first = left.begin() + static_cast<std::ptrdiff_t>(next);
-        owner.list_.assign(std::make_move_iterator(first), std::make_move_iterator(left.end()));
-        for (auto& each : added) owner.list_.push_back(std::move(each));
-      }
-      left.clear();
-    }
-  } now(*this);
-  while (now.next < running_.size()) {
-    // Where it is: nobody touches this list meanwhile, even if a handler ends the connection.
-    std::visit(runner(), running_[now.next++]);
+  if (next_ == running_.size()) {
+    forget();
+    std::swap(list_, running_);
   }
+  while (next_ < running_.size()) {
+    // Where it is: nobody touches this list meanwhile, even if a handler ends the connection.
+    std::visit(runner(), running_[next_++]);
+  }
+  forget();
+}
+
+void ready_list::forget() noexcept {
+  running_.clear();
+  next_ = 0;
+}
+
+void ready_list::clear() noexcept {
+  list_.clear();
+  forget();
 }
 
 void ready_list::rest() {

@@ -7,6 +7,8 @@
 #include <duplex/h2/stream.hpp>
 #include <duplex/message.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -19,13 +21,23 @@ class stream_state;
 
 class ready_list {
  public:
-  void complete(completion<error_code>&& done, error_code ec = {}) { list_.emplace_back(outcome{std::move(done), ec}); }
+  /// Takes the memory for `count` more now, so that no call after it fails with what it was given half gone.
+  void make_room(std::size_t count = 1) {
+    const auto wanted = list_.size() + count;
+    if (wanted > list_.capacity()) list_.reserve(std::max(wanted, 2 * list_.capacity()));
+  }
+  void complete(completion<error_code>&& done, error_code ec = {}) {
+    make_room();
+    list_.emplace_back(outcome{std::move(done), ec});
+  }
   void complete(completion<error_code, message>&& done, error_code ec, message&& m) {
+    make_room();
     list_.emplace_back(arrival{std::move(done), ec, std::move(m)});
   }
   /// `stream` has something for its active handler.
   void deliver(std::shared_ptr<stream_state> stream) { list_.emplace_back(std::move(stream)); }
-  void complete(completion<error_code, h2::stream> done, h2::stream s) {
+  void complete(completion<error_code, h2::stream>&& done, h2::stream s) {
+    make_room();
     list_.emplace_back(opening{std::move(done), std::move(s)});
   }
   /// A request for the server's handler.
@@ -37,10 +49,12 @@ class ready_list {
     list_.emplace_back(rare(std::move(f)));
   }
 
-  [[nodiscard]] bool empty() const noexcept { return list_.empty(); }
-  /// Runs what is there now; what is added meanwhile waits for the next call. If one throws, the rest waits too.
+  [[nodiscard]] bool empty() const noexcept { return list_.empty() && next_ == running_.size(); }
+  /// Runs what is there now; what is added meanwhile waits for the next call. If one throws, the rest waits for the
+  /// next call, and what was added for the one after that.
   void run();
-  void clear() { list_.clear(); }
+  /// Not while it runs.
+  void clear() noexcept;
   /// Gives memory back that is there for more.
   void rest();
 
@@ -67,8 +81,11 @@ class ready_list {
 
   struct runner;
 
+  void forget() noexcept;
+
   std::vector<item> list_;
-  std::vector<item> running_;  // empty but for its memory, unless `run` is under way
+  std::vector<item> running_;  // empty but for its memory, unless `run` is under way, or one has thrown
+  std::size_t next_ = 0;       // of those
 };
 
 }  // namespace duplex::net

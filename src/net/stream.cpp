@@ -13,12 +13,16 @@ constexpr auto cancel_code = static_cast<std::uint32_t>(h2::code::cancel);
 }  // namespace
 
 stream_state::stream_state(std::shared_ptr<connection> c, std::int32_t id, const options& opts, bool dedicated)
-    : connection_(std::move(c)), id_(id), recv_timeout_(opts.recv_timeout), dedicated_(dedicated) {}
+    : connection_(std::move(c)),
+      recv_timeout_(opts.recv_timeout),
+      id_(id),
+      dedicated_(dedicated),
+      consumes_(opts.flow == flow_control::manual) {}
 
 stream_handle::~stream_handle() {
   if (!state_) return;
   const auto link = state_->get_connection();
-  link->submit([state = std::move(state_)] { state->release(); }, sends::later);
+  link->submit_at_last([state = std::move(state_)] { state->release(); }, sends::later);
   link->drop_handle();
 }
 
@@ -30,7 +34,7 @@ std::optional<failure> stream_state::why_failed() const {
 void stream_state::publish_failure() {
   const auto* s = session().find(id_);
   if (failed_ || !s || !s->failed) return;
-  failure_ = std::make_unique<const failure>(*s->failed);
+  failure_ = s->failed;
   failed_.store(true, std::memory_order_release);
 }
 
@@ -84,6 +88,7 @@ void stream_state::on_readable() {
   if (handler_runs_elsewhere()) return;
   const auto* s = session().find(id_);
   if (recv_) {
+    connection_->ready().make_room();  // before a message is taken out
     if (!s) {
       finish_recv(errc::closed);
     } else if (!s->in.empty()) {
@@ -93,8 +98,8 @@ void stream_state::on_readable() {
     }
   }
   if (mode_ == active::off || active_scheduled_ || !s || !s->in.readable()) return;
-  active_scheduled_ = true;
   connection_->ready().deliver(shared_from_this());
+  active_scheduled_ = true;
 }
 
 // One message at a time: the handler may switch the mode, close, or throw.
@@ -125,7 +130,7 @@ void stream_state::run_active_outside() {
   struct resume {
     stream_state& self;
     ~resume() {
-      self.connection_->submit([this] {
+      self.connection_->submit_at_last([this] {
         self.active_scheduled_ = false;
         self.handler_thread_ = {};
         self.on_readable();
@@ -169,31 +174,35 @@ void stream_state::on_timed_out(core::op_id op) {
 
 // Sending
 
-void stream_state::start_send(core::op_id op, error_code ec, send_completion done) {
-  if (ec) {
-    connection_->ready().complete(std::move(done), ec);
-  } else {
-    sends_.push_back({op, std::move(done)});
-  }
+// It waits before it is begun: what the session was lent must have somebody to give it back to.
+template <class Begin>
+void stream_state::start_send(core::op_id op, send_completion done, Begin begin) {
+  sends_.push_back({op, std::move(done)});
+  const error_code ec = begin();
+  const auto* s = session().find(id_);
+  if (!ec && !(s && s->closed)) return;  // whose events are routed to nobody any more
+  connection_->ready().complete(std::move(sends_.back().done), ec);
+  sends_.erase(sends_.end() - 1);
 }
 
 void stream_state::send(core::op_id op, std::span<const std::string_view> parts, bool end, core::outbox::kind how,
                         send_completion done) {
-  start_send(op, session().send(id_, op, parts, end, how, connection::now()), std::move(done));
+  start_send(op, std::move(done), [&] { return session().send(id_, op, parts, end, how, connection::now()); });
 }
 
 void stream_state::send_trailers(core::op_id op, const fields& list, bool framed, send_completion done) {
-  const auto ec = session().send_trailers(id_, op, list, connection::now());
-  if (framed || ec) return start_send(op, ec, std::move(done));
-  connection_->ready().complete(std::move(done));
+  if (framed) {
+    return start_send(op, std::move(done), [&] { return session().send_trailers(id_, op, list, connection::now()); });
+  }
+  connection_->ready().complete(std::move(done), session().send_trailers(id_, op, list, connection::now()));
 }
 
 void stream_state::respond(core::op_id op, const response& head, bool end, send_completion done) {
-  start_send(op, session().respond(id_, op, head, end), std::move(done));
+  start_send(op, std::move(done), [&] { return session().respond(id_, op, head, end); });
 }
 
 void stream_state::inform(core::op_id op, const informational& head, send_completion done) {
-  start_send(op, session().inform(id_, op, head), std::move(done));
+  start_send(op, std::move(done), [&] { return session().inform(id_, op, head); });
 }
 
 void stream_state::on_sent(core::op_id op) {
@@ -204,6 +213,7 @@ void stream_state::on_sent(core::op_id op) {
 }
 
 void stream_state::finish_sends(error_code ec) {
+  connection_->ready().make_room(sends_.size());
   for (auto& each : std::exchange(sends_, {})) connection_->ready().complete(std::move(each.done), ec);
 }
 
@@ -212,7 +222,8 @@ void stream_state::finish_sends(error_code ec) {
 void stream_state::on_closed() {
   on_readable();
   const auto* s = session().find(id_);
-  finish_sends(s && s->send_end ? s->send_end : make_error_code(errc::canceled));
+  finish_sends(s && s->send_end ? s->send_end : core::reason(errc::canceled));
+  connection_->ready().make_room(over_.size());
   for (auto& done : std::exchange(over_, {})) connection_->ready().complete(std::move(done));
 }
 

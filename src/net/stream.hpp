@@ -1,6 +1,7 @@
 #pragma once
 // The user's side of one stream: operations that wait for the session, and the active handler.
 
+#include "core/fifo.hpp"
 #include "core/session.hpp"
 #include "net/completion.hpp"
 #include "net/connection.hpp"
@@ -30,6 +31,9 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   [[nodiscard]] std::int32_t id() const noexcept { return id_; }
   [[nodiscard]] std::optional<failure> why_failed() const;
   [[nodiscard]] const std::optional<options::duration>& recv_timeout() const noexcept { return recv_timeout_; }
+
+  /// Whether the user returns the bytes of what was delivered (`flow_control::manual`).
+  [[nodiscard]] bool consumes() const noexcept { return consumes_; }
 
   [[nodiscard]] h2::stream_stats stats() const;
 
@@ -91,7 +95,8 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   [[nodiscard]] core::session& session() const noexcept { return connection_->session(); }
   void finish_recv(error_code ec, message&& m = {});
   void finish_sends(error_code ec);
-  void start_send(core::op_id op, error_code ec, send_completion done);
+  template <class Begin>
+  void start_send(core::op_id op, send_completion done, Begin begin);
   void run_active_outside();
   [[nodiscard]] std::optional<delivery> take_for_handler();
   [[nodiscard]] bool handler_runs_elsewhere() const noexcept;
@@ -99,21 +104,23 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   void publish_failure();
 
   std::shared_ptr<connection> connection_;
-  std::int32_t id_;
   std::optional<options::duration> recv_timeout_;
-  bool dedicated_;
 
   std::optional<parked_recv> recv_;
-  std::vector<waiting_send> sends_;  // in their order
+  core::fifo<waiting_send> sends_;  // in their order, in which they end
   std::vector<send_completion> over_;
-  active mode_ = active::off;
   home::token listening_;  // unless the mode is off
   std::shared_ptr<active_handler> handler_;
-  bool active_scheduled_ = false;     // or running, outside
-  std::thread::id handler_thread_{};  // that is running it there
-
+  std::thread::id handler_thread_{};  // that is running it, outside
   // Written once, on the strand, before `failed_` is set; read by anybody afterwards.
-  std::unique_ptr<const failure> failure_;
+  std::shared_ptr<const failure> failure_;
+
+  // There are many idle streams: what is small stands together.
+  std::int32_t id_;
+  active mode_ = active::off;
+  bool dedicated_;
+  bool consumes_;
+  bool active_scheduled_ = false;  // or running, outside
   std::atomic<bool> failed_ = false;
 };
 

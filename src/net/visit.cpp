@@ -16,7 +16,7 @@ visit::visit(std::shared_ptr<connection> link, bool patient) : link_(std::move(l
 visit::~visit() {
   auto* next = callers_.who().leave(me_);
   callers_.wake(next);
-  if (!next) link_->watch();
+  if (!next) link_->stay_awake([this] { link_->watch(); });
   callers_.unlock();
 }
 
@@ -40,13 +40,14 @@ bool visit::wait(const std::optional<core::time_point>& until) {
 }
 
 void visit::lead(const std::optional<core::time_point>& until) {
-  if (link_->more_to_read_ || link_->more_to_write_) {
+  const bool reads = link_->wants_input();
+  if ((reads && link_->more_to_read_) || link_->more_to_write_) {
     link_->more_to_write_ = false;
     return link_->serve({});
   }
   auto wake_up = link_->next_deadline();
   if (until && (!wake_up || *until < *wake_up)) wake_up = until;
-  link_->serve(callers_.wait(link_->link_->detach(), link_->output_ == connection::output::waiting, wake_up));
+  link_->serve(callers_.wait(link_->link_->detach(), reads, link_->output_ == connection::output::waiting, wake_up));
 }
 
 void visit::finish() {

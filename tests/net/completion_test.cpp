@@ -119,8 +119,26 @@ TEST_F(ready_list, keeps_the_rest_in_order_when_one_throws) {
   EXPECT_THROW(list_.run(), std::runtime_error);
   EXPECT_THAT(ran_, ElementsAre("a"));
   list_.run();
+  EXPECT_THAT(ran_, ElementsAre("a", "b", "c"));
+  EXPECT_FALSE(list_.empty());
+  list_.run();
   EXPECT_THAT(ran_, ElementsAre("a", "b", "c", "added"));
   EXPECT_TRUE(list_.empty());
+}
+
+TEST_F(ready_list, is_not_empty_until_what_is_behind_one_that_throws_has_run) {
+  list_.add([] { throw std::runtime_error("of the user"); });
+  EXPECT_THROW(list_.run(), std::runtime_error);
+  EXPECT_TRUE(list_.empty()) << "it was the last";
+  list_.run();
+  list_.add([] { throw std::runtime_error("of the user"); });
+  add("a");
+  EXPECT_THROW(list_.run(), std::runtime_error);
+  EXPECT_FALSE(list_.empty());
+  list_.clear();
+  EXPECT_TRUE(list_.empty());
+  list_.run();
+  EXPECT_TRUE(ran_.empty());
 }
 
 }  // namespace

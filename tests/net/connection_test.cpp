@@ -223,6 +223,18 @@ TEST(connection, goes_on_after_a_handler_has_thrown) {
   EXPECT_TRUE(run_until(link.io, [&] { return head.has_value(); }));
 }
 
+TEST(connection, lets_its_servers_handler_go_when_a_handler_has_thrown_at_the_end) {
+  const auto kept = std::make_shared<std::vector<h2::stream>>();
+  memory_link link({}, [kept](const request&, const h2::stream& s) { kept->push_back(s); });
+  auto s = link.open_and_start();
+  ASSERT_TRUE(run_until(link.io, [&] { return !kept->empty(); }));
+  kept->front().async_recv([](error_code, const message&) { throw std::runtime_error("of the user"); });
+  link.server->submit([c = link.server] { c->close(); });
+  EXPECT_THROW((void)run_until_idle(link.io), std::runtime_error);
+  EXPECT_TRUE(run_until(link.io, [&] { return kept.use_count() == 1; })) << "it owns streams that own it";
+  kept->clear();
+}
+
 TEST(connection, says_the_status_line_of_a_peer_of_http1_however_it_arrives) {
   for (const std::size_t size : {1U, 2U, 3U, 8U, 9U, 100U}) {
     SCOPED_TRACE(size);

@@ -36,8 +36,7 @@ asio::awaitable<void> listen(h2::stream s, told& log) {
   }
 }
 
-asio::awaitable<void> speak(h2::stream s, told& log) {
-  const auto& words = spoken();
+asio::awaitable<void> speak(h2::stream s, const std::vector<std::string>& words, told& log) {
   for (const auto& word : words) {
     std::tuple<error_code> result;
     if (&word == &words.back()) {
@@ -49,9 +48,9 @@ asio::awaitable<void> speak(h2::stream s, told& log) {
   }
 }
 
-asio::awaitable<void> ask(h2::stream s, told& log) {
+asio::awaitable<void> ask(h2::stream s, const std::vector<std::string>& words, told& log) {
   ++log.begun;
-  co_await (speak(s, log) && listen(s, log));
+  co_await (speak(s, words, log) && listen(s, log));
   auto [ec] = co_await s.async_close(as_value);
   log.closing = name(ec);
   ++log.ended;
@@ -113,7 +112,7 @@ link_options conversing() {
   return opts;
 }
 
-conversation hold(const link_options& opts) {
+conversation hold(const link_options& opts, const std::vector<std::string>& words) {
   conversation result;
   std::weak_ptr<net::connection> client;
   std::weak_ptr<net::connection> server;
@@ -127,7 +126,7 @@ conversation hold(const link_options& opts) {
     server = link.server;
     client_log = link.client_log;
     server_log = link.server_log;
-    spawn(link.io, ask(link.open_and_start({{"te", "trailers"}}), result.client));
+    spawn(link.io, ask(link.open_and_start({{"te", "trailers"}}), words, result.client));
     EXPECT_TRUE(run_until_idle(link.io)) << "something hangs";
   }
   result.client_struck = client_log->struck;

@@ -42,7 +42,7 @@ struct conversation {
 /// Windows smaller than the messages, so that flow control takes part.
 [[nodiscard]] link_options conversing();
 
-/// Holds it, and waits until nothing is left to do.
-[[nodiscard]] conversation hold(const link_options& opts);
+/// Holds it, and waits until nothing is left to do. `words`: what the client says instead.
+[[nodiscard]] conversation hold(const link_options& opts, const std::vector<std::string>& words = spoken());
 
 }  // namespace duplex::test

@@ -10,7 +10,9 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,9 @@ enum class fault {
   none,
   fail_operation,  // the Nth operation fails, and what follows it
   fail_once,       // the Nth operation fails, the others go on
+  delay,           // the Nth operation would block, the others go on
+  split_reading,   // a read stops at the Nth byte, and the next one would block
+  split_writing,   // as much for a write
   cut_reading,     // the end of file comes after N bytes
   cut_writing,     // N bytes go out, then the peer has reset the connection
   stall_writing,   // after N bytes the peer reads no more
@@ -57,18 +62,32 @@ class faulty_transport final : public net::transport {
   faulty_transport(std::unique_ptr<net::transport> inner, std::shared_ptr<wire_log> log, fault_plan plan = {})
       : inner_(std::move(inner)), log_(std::move(log)), plan_(plan) {}
 
+  /// From here on, and counted from here.
+  void follow(fault_plan plan) {
+    plan_ = plan;
+    *log_ = {};
+    full_ = stalled_ = false;
+  }
+
   std::size_t read_some(asio::mutable_buffer to, error_code& ec) override {
     if (fails(ec)) return 0;
     ++log_->reads;
     to = asio::buffer(to, plan_.bytes_per_read);
+    const auto left = plan_.at - std::min(plan_.at, log_->bytes_read);
     if (plan_.what == fault::cut_reading) {
-      const auto left = plan_.at - std::min(plan_.at, log_->bytes_read);
       if (left == 0) {
         log_->struck = true;
         ec = asio::error::eof;
         return 0;
       }
       to = asio::buffer(to, left);
+    }
+    if (plan_.what == fault::split_reading) {
+      if (left == 0 && !std::exchange(log_->struck, true)) {
+        ec = asio::error::would_block;
+        return 0;
+      }
+      if (left > 0) to = asio::buffer(to, left);
     }
     const auto n = inner_->read_some(to, ec);
     log_->bytes_read += n;
@@ -83,6 +102,11 @@ class faulty_transport final : public net::transport {
     }
     full_ = from.size() > plan_.bytes_per_write;
     from = asio::buffer(from, plan_.bytes_per_write);
+    if (plan_.what == fault::split_writing && !log_->struck && log_->bytes_written + from.size() > plan_.at) {
+      log_->struck = full_ = true;
+      from = asio::buffer(from, plan_.at - log_->bytes_written);
+      if (from.size() == 0) return write_some(from, ec);
+    }
     const bool cuts = plan_.what == fault::cut_writing || plan_.what == fault::stall_writing;
     if (!cuts || log_->bytes_written + from.size() <= plan_.at) return pass(from, ec);
     const auto n = pass(asio::buffer(from, plan_.at - std::min(plan_.at, log_->bytes_written)), ec);
@@ -95,7 +119,10 @@ class faulty_transport final : public net::transport {
   std::size_t write_pieces(std::span<const std::string_view> pieces, error_code& ec) override {
     std::string all;
     for (const auto piece : pieces) all += piece;
-    return write_some(net::asio::buffer(all), ec);
+    if (plan_.what != fault::none) return write_some(net::asio::buffer(all), ec);
+    const auto n = inner_->write_pieces(pieces, ec);
+    note(std::string_view(all).substr(0, n));
+    return n;
   }
 
   error_code shutdown() override {
@@ -125,17 +152,20 @@ class faulty_transport final : public net::transport {
   bool fails(error_code& ec) {
     ec = {};
     const auto now = log_->operations++;
-    const bool hit =
-        (plan_.what == fault::fail_operation && now >= plan_.at) || (plan_.what == fault::fail_once && now == plan_.at);
+    const bool once = plan_.what == fault::fail_once || plan_.what == fault::delay;
+    const bool hit = (plan_.what == fault::fail_operation && now >= plan_.at) || (once && now == plan_.at);
     log_->struck = log_->struck || hit;
-    if (hit) ec = asio::error::connection_reset;
+    if (hit) ec = plan_.what == fault::delay ? asio::error::would_block : asio::error::connection_reset;
     return hit;
   }
   std::size_t pass(asio::const_buffer from, error_code& ec) {
     const auto n = inner_->write_some(from, ec);
-    log_->bytes_written += n;
-    if (n > 0) log_->writes.emplace_back(static_cast<const char*>(from.data()), n);
+    note({static_cast<const char*>(from.data()), n});
     return n;
+  }
+  void note(std::string_view written) {
+    log_->bytes_written += written.size();
+    if (!written.empty()) log_->writes.emplace_back(written);
   }
 
   std::unique_ptr<net::transport> inner_;

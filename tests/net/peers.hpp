@@ -98,6 +98,8 @@ struct tls_peer_options {
   std::string protocol = "h2";
   int least_version = TLS1_2_VERSION;
   int last_version = TLS1_3_VERSION;
+  /// Of TLS 1.2; empty: OpenSSL's.
+  std::string ciphers{};
 };
 
 /// As tcp_peer, over TLS.
@@ -112,6 +114,7 @@ class tls_peer {
     if (options_.last_version < TLS1_2_VERSION) SSL_CTX_set_security_level(native, 0);
     SSL_CTX_set_min_proto_version(native, options_.least_version);
     SSL_CTX_set_max_proto_version(native, options_.last_version);
+    if (!options_.ciphers.empty()) SSL_CTX_set_cipher_list(native, options_.ciphers.c_str());
     context_.use_certificate_chain(asio::buffer(options_.cert.certificate_pem));
     context_.use_private_key(asio::buffer(options_.cert.key_pem), asio::ssl::context::pem);
     if (options_.alpn != alpn::silent) SSL_CTX_set_alpn_select_cb(native, choose, &options_);
@@ -124,6 +127,11 @@ class tls_peer {
   [[nodiscard]] std::string url(const std::string& host = "127.0.0.1") const { return listener_->url("https", host); }
 
   void stop() { listener_->stop(); }
+  /// With the clients to come.
+  void speak(std::string protocol, test::alpn how) {
+    options_.protocol = std::move(protocol);
+    options_.alpn = how;
+  }
 
   // Of the last client.
   std::optional<error_code> handshake{};
