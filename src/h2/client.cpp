@@ -8,8 +8,8 @@
 #include "h2/pool.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
+#include "net/cancellation.hpp"
 
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
@@ -52,12 +52,9 @@ void client::start_open(const handle_ptr& handle, const request& head, options o
   if (!handle) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
   const auto& p = handle->get();
   const auto id = p->next_id();
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  if (slot.is_connected()) {
-    slot.assign([weak = std::weak_ptr(p), id](asio::cancellation_type) {
-      if (const auto self = weak.lock()) asio::dispatch(self->strand(), [self, id] { self->cancel(id); });
-    });
-  }
+  const net::cancellation stop(
+      handler, p, [](pool& self, auto f) { asio::dispatch(self.strand(), std::move(f)); },
+      [id](pool& self) { self.cancel(id); });
   pool::open_completion done(std::move(handler), p->home());
   auto parsed = check_open(head, opts);
   if (auto* bad = std::get_if<std::string>(&parsed)) {
@@ -66,10 +63,12 @@ void client::start_open(const handle_ptr& handle, const request& head, options o
                         done(errc::invalid_argument, failed_stream(std::move(why)));
                       });
   }
-  asio::dispatch(p->strand(),
-                 [p, id,
-                  next = pool::pending_open{head.url, std::get<net::parsed_request>(std::move(parsed)), std::move(opts),
-                                            std::move(done), handle}]() mutable { p->open(id, std::move(next)); });
+  asio::dispatch(p->strand(), [p, id, stop,
+                               next = pool::pending_open{head.url, std::get<net::parsed_request>(std::move(parsed)),
+                                                         std::move(opts), std::move(done), handle}]() mutable {
+    p->open(id, std::move(next));
+    stop.catch_up(*p);
+  });
 }
 
 stream client::open(const request& head, options opts, error_code& ec) {

@@ -8,9 +8,9 @@
 #include "net/ask.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
+#include "net/cancellation.hpp"
 #include "net/stream.hpp"
 
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -35,14 +35,20 @@ std::variant<net::parsed_request, std::string> check_request(const net::connecti
   return checked;
 }
 
-// `cancel(connection)` on the strand.
-template <class Handler, class Cancel>
-void bind_cancellation(const Handler& handler, const std::shared_ptr<net::connection>& link, Cancel cancel) {
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  if (!slot.is_connected()) return;
-  slot.assign([weak = std::weak_ptr(link), cancel](asio::cancellation_type) {
-    if (const auto c = weak.lock()) c->submit([c, cancel] { cancel(*c); });
-  });
+constexpr auto submit = [](net::connection& c, auto f) { c.submit(std::move(f)); };
+
+// Options are large, and so is a head: they are moved only where the open has to wait.
+void open_inside(const std::shared_ptr<net::connection_handle>& handle, core::op_id op,
+                 std::variant<net::parsed_request, std::string>& checked, options& opts,
+                 net::completion<error_code, stream> done) {
+  auto& link = *handle->get();
+  if (auto* parsed = std::get_if<net::parsed_request>(&checked)) {
+    return link.open_when_possible(op, std::move(parsed->head), std::move(opts), handle, std::move(done));
+  }
+  link.ready().add(
+      [done = std::move(done), why = core::refusal(errc::invalid_argument, std::get<std::string>(checked))]() mutable {
+        done(errc::invalid_argument, failed_stream(std::move(why)));
+      });
 }
 
 }  // namespace
@@ -98,31 +104,68 @@ connection connection::connect(std::string url, options opts) {
   return connect(net::background_executor(), std::move(url), std::move(opts));
 }
 
-void connection::start_connect(const asio::any_io_executor& executor, std::string url, options opts,
-                               connect_handler handler) {
+namespace {
+
+void connect_to(const asio::any_io_executor& executor, std::string url, options opts,
+                connection::connect_handler handler, std::optional<net::handed_in> over = {}) {
   h2::connect(
       executor, request{.url = std::move(url)}, std::move(opts), std::move(handler),
       [](const std::shared_ptr<net::connection>& link, const core::request_head&, const options&) {
         return std::pair(error_code(), connection(std::make_shared<net::connection_handle>(link)));
       },
-      [](duplex::failure why) { return connection(std::make_shared<net::connection_handle>(std::move(why))); });
+      [](duplex::failure why) { return connection(std::make_shared<net::connection_handle>(std::move(why))); }, {},
+      std::move(over));
+}
+
+}  // namespace
+
+void connection::start_connect(const asio::any_io_executor& executor, std::string url, options opts,
+                               connect_handler handler) {
+  connect_to(executor, std::move(url), std::move(opts), std::move(handler));
+}
+
+// Over a stream that was handed in
+
+void connection::start_over(lower_ptr lower, std::string url, options opts, connect_handler handler) {
+  net::handed_in stream(std::move(lower));
+  const auto executor = stream.executor();
+  connect_to(executor, std::move(url), std::move(opts), std::move(handler), std::move(stream));
+}
+
+connection connection::make_over(lower_ptr lower, std::string url, options opts, error_code& ec) {
+  net::handed_in stream(std::move(lower));
+  const auto executor = stream.is_socket() ? net::background_executor() : stream.executor();
+  connection c;
+  ec = net::check_blocking(executor);
+  if (ec) return c;
+  std::tie(ec, c) = net::wait_for<connection>([&](auto waker) {
+    connect_to(executor, std::move(url), std::move(opts), connect_handler(std::move(waker)), std::move(stream));
+  });
+  return c;
+}
+
+connection connection::make_over(lower_ptr lower, std::string url, options opts) {
+  error_code ec;
+  auto c = make_over(std::move(lower), std::move(url), std::move(opts), ec);
+  if (ec) raise(c.failure(), ec);
+  return c;
 }
 
 void connection::start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler) {
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
   const auto op = link->next_op();
-  bind_cancellation(handler, link, [op](net::connection& c) { c.cancel_open(op); });
+  const net::cancellation stop(handler, link, submit, [op](net::connection& c) { c.cancel_open(op); });
   auto checked = check_request(*link, head, opts);
-  link->submit([link, handle, op, checked = std::move(checked), opts = std::move(opts),
-                done = net::completion<error_code, stream>(std::move(handler), link->home())]() mutable {
-    if (auto* parsed = std::get_if<net::parsed_request>(&checked)) {
-      return link->open_when_possible(op, std::move(parsed->head), std::move(opts), handle, std::move(done));
-    }
-    link->ready().add([done = std::move(done),
-                       why = core::refusal(errc::invalid_argument, std::get<std::string>(checked))]() mutable {
-      done(errc::invalid_argument, failed_stream(std::move(why)));
-    });
+  using completion = net::completion<error_code, stream>;
+  if (link->submit_here(
+          [&] { open_inside(handle, op, checked, opts, completion(std::move(handler), link->home())); })) {
+    return;
+  }
+  link->submit([link, handle, op, stop, checked = std::move(checked), opts = std::move(opts),
+                done = completion(std::move(handler), link->home())]() mutable {
+    open_inside(handle, op, checked, opts, std::move(done));
+    stop.catch_up(*link);
   });
 }
 
@@ -150,10 +193,13 @@ void connection::start_ping(const handle_ptr& handle, ping_handler handler) {
     return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), std::chrono::microseconds());
   }
   const auto op = link->next_op();
-  bind_cancellation(handler, link, [op](net::connection& c) { c.cancel_ping(op); });
-  link->submit([handle, op,
-                done = net::completion<error_code, std::chrono::microseconds>(
-                    std::move(handler), link->home())]() mutable { handle->get()->ping(op, std::move(done)); });
+  const net::cancellation stop(handler, link, submit, [op](net::connection& c) { c.cancel_ping(op); });
+  link->submit(
+      [handle, op, stop,
+       done = net::completion<error_code, std::chrono::microseconds>(std::move(handler), link->home())]() mutable {
+        handle->get()->ping(op, std::move(done));
+        stop.catch_up(*handle->get());
+      });
 }
 
 std::chrono::microseconds connection::ping(error_code& ec) {
@@ -178,11 +224,13 @@ void connection::start_shutdown(const handle_ptr& handle, std::chrono::milliseco
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed));
   const auto op = link->next_op();
-  bind_cancellation(handler, link, [op](net::connection& c) { c.cancel_close_wait(op); });
-  link->submit([handle, op, grace, done = net::completion<error_code>(std::move(handler), link->home())]() mutable {
-    handle->get()->shutdown(grace);
-    handle->get()->when_closed(op, std::move(done));
-  });
+  const net::cancellation stop(handler, link, submit, [op](net::connection& c) { c.cancel_close_wait(op); });
+  link->submit(
+      [handle, op, stop, grace, done = net::completion<error_code>(std::move(handler), link->home())]() mutable {
+        handle->get()->shutdown(grace);
+        handle->get()->when_closed(op, std::move(done));
+        stop.catch_up(*handle->get());
+      });
 }
 
 void connection::shutdown(std::chrono::milliseconds grace, error_code& ec) {

@@ -1,10 +1,12 @@
 #pragma once
 // What opening a stream and making a connection share: check everything, dial, hand over.
 
+#include "core/no_memory.hpp"
 #include "core/refusal.hpp"
 #include "net/completion.hpp"
 #include "net/connection.hpp"
 #include "net/dialer.hpp"
+#include "net/handed_in.hpp"
 #include "net/stream.hpp"
 #include "net/target.hpp"
 
@@ -14,9 +16,13 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -30,31 +36,55 @@ namespace duplex::h2 {
                                                     const core::request_head& head, const options& opts,
                                                     bool dedicated);
 
+/// What is left of a time that began at `began`: more than 0, so that what it bounds still comes to its end.
+[[nodiscard]] inline options::duration time_left(options::duration whole, core::time_point began) {
+  const auto passed = std::chrono::ceil<options::duration>(net::connection::now() - began);
+  return std::max(whole - passed, options::duration(1));
+}
+
+/// Why `make`, which makes a connection of a transport, could not: there may be no memory, or no descriptor.
+template <class Make>
+[[nodiscard]] std::optional<failure> failure_of(Make make) {
+  try {
+    make();
+    return std::nullopt;
+  } catch (const std::bad_alloc&) {
+    return core::no_memory();
+  } catch (const std::system_error& e) {
+    auto why = core::refusal(errc::connect_failed, std::string("the connection cannot be served: ") + e.what());
+    why.scope = scope::connection;
+    return why;
+  }
+}
+
 [[nodiscard]] std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link,
                                                            const options& opts, const net::target& where);
 
 /// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure)`
-/// → Result. The peer has `settings_timeout` for its SETTINGS, connect_timeout unless told otherwise.
+/// → Result. The peer has `preface_timeout` for its SETTINGS, connect_timeout unless told otherwise. `over`: what was
+/// handed in is not dialed.
 template <class Result, class Use, class Fail>
 void connect(const asio::any_io_executor& executor, const request& head, options opts,
              asio::any_completion_handler<void(error_code, Result)> handler, Use use, Fail fail,
-             std::optional<options::duration> settings_timeout = {}) {
+             std::optional<options::duration> preface_timeout = {}, std::optional<net::handed_in> over = {}) {
   using completion = net::completion<error_code, Result>;
   const net::strand here(executor);
   const asio::any_completion_executor home(here);
 
   // The dialer that is under way, for the cancellation slot; both are used on the strand only.
   struct attempt {
+    net::strand here;
     std::weak_ptr<net::dialer> dialer{};  // which owns the handler, and with it this
     bool canceled = false;
   };
-  const auto under_way = std::make_shared<attempt>();
+  const auto under_way = std::make_shared<attempt>(attempt{here});
   auto slot = asio::get_associated_cancellation_slot(handler);
   if (slot.is_connected()) {
-    slot.assign([here, weak = std::weak_ptr(under_way)](asio::cancellation_type) {
-      asio::dispatch(here, [weak] {
-        const auto a = weak.lock();
-        if (!a) return;
+    // It may outlive the context, which a strand must not.
+    slot.assign([weak = std::weak_ptr(under_way)](asio::cancellation_type) {
+      const auto a = weak.lock();
+      if (!a) return;
+      asio::dispatch(a->here, [a] {
         a->canceled = true;
         if (const auto dialer = a->dialer.lock()) dialer->cancel();
       });
@@ -75,19 +105,27 @@ void connect(const asio::any_io_executor& executor, const request& head, options
   auto parsed = std::get<net::parsed_request>(std::move(checked));
   const auto shared_done = std::make_shared<completion>(std::move(done));
   asio::dispatch(here, [here, parsed = std::move(parsed), opts = std::move(opts), shared_done, under_way, use, fail,
-                        settings_timeout] {
-    const auto dialer = net::dial(here, parsed.where, opts,
-                                  [here, parsed, opts, shared_done, keep = under_way, use, fail, settings_timeout](
-                                      std::optional<failure> why, net::dialed result) {
-                                    if (why) {
-                                      const auto code = why->code;
-                                      return (*shared_done)(code, fail(std::move(*why)));
-                                    }
-                                    const auto link = make_client(here, std::move(result), opts, parsed.where);
-                                    auto [ec, value] = use(link, parsed.head, opts);
-                                    link->start(settings_timeout.value_or(opts.connect_timeout));
-                                    (*shared_done)(ec, std::move(value));
-                                  });
+                        preface_timeout, over = std::move(over)]() mutable {
+    const auto dialer = net::dial(
+        here, parsed.where, opts,
+        [here, parsed, opts, shared_done, keep = under_way, use, fail, preface_timeout, began = net::connection::now()](
+            std::optional<failure> why, net::dialed result) mutable {
+          if (why) {
+            const auto code = why->code;
+            return (*shared_done)(code, fail(std::move(*why)));
+          }
+          if (opts.max_time) opts.max_time = time_left(*opts.max_time, began);
+          std::pair<error_code, Result> made;
+          if (const auto no_connection = failure_of([&] {
+                const auto link = make_client(here, std::move(result), opts, parsed.where);
+                made = use(link, parsed.head, opts);
+                link->start(preface_timeout.value_or(opts.connect_timeout));
+              })) {
+            made = {no_connection->code, fail(*no_connection)};
+          }
+          (*shared_done)(made.first, std::move(made.second));
+        },
+        over ? over->take(here) : net::dialed());
     under_way->dialer = dialer;
     if (under_way->canceled) dialer->cancel();
   });

@@ -32,6 +32,7 @@
 #include <charconv>
 #include <exception>
 #include <memory>
+#include <system_error>
 #include <tuple>
 #include <variant>
 
@@ -52,11 +53,20 @@ failure local(error_code ec, std::string message) {
   return why;
 }
 
+// Converted by itself, a code of a standard category would not be equal to Boost's of the same.
+error_code to_boost(const std::error_code& ec) {
+  if (ec.category() == std::generic_category()) return {ec.value(), boost::system::generic_category()};
+  if (ec.category() == std::system_category()) return {ec.value(), boost::system::system_category()};
+  return ec;
+}
+
 failure from_exception(const std::exception_ptr& error, const std::string& who) {
   try {
     std::rethrow_exception(error);
   } catch (const boost::system::system_error& e) {
     return local(e.code() ? e.code() : make_error_code(errc::canceled), e.what());  // it was thrown: no success
+  } catch (const std::system_error& e) {
+    return local(e.code() ? to_boost(e.code()) : make_error_code(errc::canceled), e.what());
   } catch (const std::exception& e) {
     return local(errc::canceled, who + " failed: " + e.what());
   } catch (...) {
@@ -99,11 +109,12 @@ class exchange : public std::enable_shared_from_this<exchange> {
   void bind_cancellation(const Handler& handler) {
     auto slot = asio::get_associated_cancellation_slot(handler);
     if (!slot.is_connected()) return;
-    slot.assign([weak = weak_from_this(), strand = executor_](asio::cancellation_type type) {
+    // It may outlive the context, which a strand must not.
+    slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
       if ((type & asio::cancellation_type::terminal) == asio::cancellation_type::none) return;
-      asio::dispatch(strand, [weak] {
-        if (const auto self = weak.lock()) self->interrupt(local(errc::canceled, "the exchange was canceled"));
-      });
+      const auto self = weak.lock();
+      if (!self) return;
+      asio::dispatch(self->executor_, [self] { self->interrupt(local(errc::canceled, "the exchange was canceled")); });
     });
   }
 
@@ -150,6 +161,7 @@ class exchange : public std::enable_shared_from_this<exchange> {
   static asio::awaitable<void> send(std::shared_ptr<exchange> self);
   static asio::awaitable<void> send_pieces(std::shared_ptr<exchange> self);
   static asio::awaitable<void> receive(std::shared_ptr<exchange> self);
+  static asio::awaitable<void> count_sent(std::shared_ptr<exchange> self);
   void take(message m);
   void take_head(response head);
   void take_data(std::string bytes);
@@ -321,6 +333,13 @@ asio::awaitable<void> exchange::receive(std::shared_ptr<exchange> self) {
   x.stop();
 }
 
+// What an exchange that ended its stream itself had sent of it.
+asio::awaitable<void> exchange::count_sent(std::shared_ptr<exchange> self) {
+  if (!self->stream_) co_return;
+  const auto [ec, stats] = co_await self->stream_.async_stats(as_value);
+  if (!ec) self->why_->bytes_sent = stats.bytes_sent;
+}
+
 // Both
 
 asio::awaitable<reply> exchange::fetch(std::shared_ptr<exchange> self) {
@@ -332,6 +351,7 @@ asio::awaitable<reply> exchange::fetch(std::shared_ptr<exchange> self) {
   x.finish();
   // The peer took the request only in part, and did not say that this was its wish.
   if (!x.why_ && !x.sent_ && !x.unwanted_) x.why_ = x.stream_.failure();
+  if (x.why_) co_await count_sent(self);
   x.reply_.failure = x.why_;
   co_return std::move(x.reply_);
 }
@@ -344,7 +364,10 @@ asio::awaitable<exchange::streamed> exchange::fetch_head(std::shared_ptr<exchang
   auto [ec, m] = co_await x.stream_.async_recv(as_value);
   if (ec) x.fail(x.stream_failure(ec));
   x.finish();
-  if (x.why_) co_return streamed{x.why_};
+  if (x.why_) {
+    co_await count_sent(self);
+    co_return streamed{x.why_};
+  }
   co_return streamed{std::nullopt, std::get<response>(std::move(m)), x.stream_};
 }
 

@@ -33,13 +33,9 @@ bottom_of_stack run([[maybe_unused]] std::shared_ptr<coroutine_handler> owner, a
 }  // namespace
 
 void launch(const std::shared_ptr<coroutine_handler>& handler, request&& head, stream&& s) {
-  try {
-    auto answer = (*handler)(std::move(head), s);
-    const auto executor = s.get_executor();
-    stack(run(handler, std::move(answer), std::move(s)), executor, {}, {}).launch();
-  } catch (...) {
-    give_up(s);
-  }
+  auto answer = (*handler)(std::move(head), s);
+  const auto executor = s.get_executor();
+  stack(run(handler, std::move(answer), std::move(s)), executor, {}, {}).launch();
 }
 
 }  // namespace duplex::h2

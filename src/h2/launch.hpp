@@ -1,7 +1,7 @@
 #pragma once
 // Starts the coroutine that answers one request.
 
-#include <duplex/h2/server.hpp>
+#include <duplex/h2/request_handler.hpp>
 
 #include <memory>
 

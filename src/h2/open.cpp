@@ -37,6 +37,7 @@ std::shared_ptr<net::connection> make_client(const net::strand& executor, net::d
   config.defaults = opts;
   config.defaults.on_message = nullptr;  // it is the first stream's, and may own a handle of it
   config.trace = static_cast<bool>(opts.on_frame);
+  config.peer = net::name_of_peer(where, link.info.peer);
   return std::make_shared<net::connection>(executor, std::move(link.link), std::move(config), std::move(link.info),
                                            to_string(where));
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Whom a pool talks to, and the connections it has to them: values and choices, no I/O.
 
+#include "core/lower.hpp"
 #include "core/outbox.hpp"
 #include "net/connection.hpp"
 #include "net/target.hpp"
@@ -10,6 +11,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace duplex::h2 {
@@ -31,15 +34,23 @@ struct origin_key {
   std::string connect_to{};
   std::string unix_socket{};
   address_family family = address_family::any;
+  tcp_options tcp{};
+  std::optional<std::string> proxy{};
+  std::optional<std::string> proxy_except{};
+  tls_options proxy_trust{};
+  std::vector<std::string> proxy_headers{};
+  bool proxy_http2 = false;
+  resolve_function resolver{};  // whoever answers in cleartext is who it says
 
   friend auto operator<=>(const origin_key&, const origin_key&) = default;
 };
 
 [[nodiscard]] inline origin_key key_of(const net::target& where, const options& opts) {
-  origin_key key{where.tls, where.host, where.port, opts.tls, opts.connect_to, opts.unix_socket, opts.family};
-  for (auto& c : key.host) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  origin_key key{where.tls,        where.host,  where.port,       opts.tls,       opts.connect_to,
+                 opts.unix_socket, opts.family, opts.tcp,         opts.proxy.url, opts.proxy.except,
+                 opts.proxy.tls,   {},          opts.proxy.http2, opts.resolver};
+  for (const auto& f : opts.proxy.headers) key.proxy_headers.push_back(f.name + ":" + f.value);
+  key.host = core::lower(std::move(key.host));
   return key;
 }
 
@@ -49,7 +60,8 @@ struct pooled {
   std::shared_ptr<net::connection_handle> link{};        // null while it is being dialed
   std::unique_ptr<asio::cancellation_signal> dialing{};  // ends the dial
   core::time_point dialed{};                             // when that began
-  options::duration patience{};                          // the longest connect_timeout of the opens that waited for it
+  options::duration patience{};                          // the longest connect_timeout of the opens that wait for it
+  [[nodiscard]] core::time_point dial_ends() const { return core::after(dialed, patience); }
   /// As it was last reported.
   net::connection_load load{};
   /// Opens that were given to it and are not answered.
@@ -69,6 +81,16 @@ struct origin {
   std::deque<core::op_id> queue{};
   /// The last attempt to have more connections failed; the next open tries again.
   bool saturated = false;
+  /// How often a connection ended because our keepalive asked too often.
+  unsigned scoldings = 0;
+
+  /// The time for the next connection: what was wanted, doubled each time as gRPC's clients do, up to two hours.
+  [[nodiscard]] std::optional<options::duration> keepalive_time(std::optional<options::duration> wanted) const {
+    constexpr options::duration longest = std::chrono::hours(2);
+    constexpr unsigned most_doublings = 24;
+    if (!wanted || *wanted >= longest) return wanted;
+    return std::min(*wanted * (options::duration::rep{1} << std::min(scoldings, most_doublings)), longest);
+  }
 
   [[nodiscard]] pooled* find(core::op_id id) {
     const auto at = std::find_if(links.begin(), links.end(), [id](const pooled& p) { return p.id == id; });
@@ -80,17 +102,6 @@ struct origin {
       if (p.has_place() && (!best || p.used() < best->used())) best = &p;
     }
     return best;
-  }
-  void wait_for_dials(options::duration patience) {
-    for (auto& p : links) p.patience = std::max(p.patience, patience);
-  }
-  /// Those that have taken as long as anybody would wait for them; or all.
-  void stop_dialing(core::time_point now = core::time_point::max()) {
-    const auto over = [now](const pooled& p) { return p.dialing && core::after(p.dialed, p.patience) <= now; };
-    for (const auto& p : links) {
-      if (over(p)) p.dialing->emit(asio::cancellation_type::terminal);
-    }
-    std::erase_if(links, over);
   }
   /// Whether waiting opens need another connection.
   [[nodiscard]] bool wants_more(std::size_t limit) const {

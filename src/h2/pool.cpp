@@ -41,7 +41,8 @@ pool_handle::~pool_handle() {
 
 void pool::open(core::op_id id, pending_open next) {
   const auto full = opens_.size() >= options_.max_pending_opens;
-  const auto deadline = core::after(net::connection::now(), next.opts.connect_timeout);
+  const auto patience = std::min(next.opts.connect_timeout, next.opts.max_time.value_or(next.opts.connect_timeout));
+  const auto deadline = core::after(next.opened, patience);
   const auto key = key_of(next.parsed.where, next.opts);
   const auto at = opens_.emplace(id, std::move(next)).first;
   if (closed_) return fail(id, core::refusal(errc::closed, "the client was closed"));
@@ -50,7 +51,7 @@ void pool::open(core::op_id id, pending_open next) {
   at->second.where = find_or_add(key);
   at->second.where->saturated = false;
   at->second.where->queue.push_back(id);
-  at->second.where->wait_for_dials(at->second.opts.connect_timeout);
+  wait_for_dials(*at->second.where, at->second.opts.connect_timeout);
   serve(at->second.where);
 }
 
@@ -72,7 +73,8 @@ void pool::serve(const std::shared_ptr<origin>& where) {
   }
   if (where->wants_more(options_.max_connections_per_origin)) dial(where);
   watch_idle(*where);
-  if (where->links.empty() && where->queue.empty()) {
+  // One that found us too eager is remembered, so that the next connection is not.
+  if (where->links.empty() && where->queue.empty() && where->scoldings == 0) {
     const auto at = origins_.find(where->key);
     if (at != origins_.end() && at->second == where) origins_.erase(at);
   }
@@ -86,6 +88,7 @@ void pool::assign(const std::shared_ptr<origin>& where, pooled& link, core::op_i
   open.op_there = open.at->next_op();
   auto opts = open.opts;
   opts.connect_timeout = options::duration::max();  // the pool's timer has it
+  if (opts.max_time) opts.max_time = time_left(*opts.max_time, open.opened);
   auto answer = [weak = weak_from_this(), where = std::weak_ptr(where), link = link.id, id, at = open.at](error_code ec,
                                                                                                           stream s) {
     const auto self = weak.lock();
@@ -130,18 +133,18 @@ void pool::on_answered(const std::shared_ptr<origin>& where, core::op_id link, c
 void pool::dial(const std::shared_ptr<origin>& where) {
   const auto& first = opens_.at(where->queue.front());
   auto opts = first.opts;
-  const auto settings_timeout = opts.connect_timeout;
+  const auto preface_timeout = opts.connect_timeout;
   opts.connect_timeout = options::duration::max();  // it ends when nobody waits for it any more
+  opts.max_time.reset();
+  opts.keepalive_time = where->keepalive_time(opts.keepalive_time);
   opts.active = active::off;
   opts.on_message = nullptr;  // it is the stream's, and goes with the open
   const auto id = next_id();
   auto& next = where->links.emplace_back();
   next.id = id;
   next.dialed = net::connection::now();
-  for (const auto waiting : where->queue) {
-    next.patience = std::max(next.patience, opens_.at(waiting).opts.connect_timeout);
-  }
   next.dialing = std::make_unique<asio::cancellation_signal>();
+  for (const auto waiting : where->queue) wait_for_dials(*where, opens_.at(waiting).opts.connect_timeout);
 
   const std::weak_ptr weak = weak_from_this();
   const std::weak_ptr weak_where = where;
@@ -164,12 +167,42 @@ void pool::dial(const std::shared_ptr<origin>& where) {
         });
         return std::pair(error_code(), dialed{.link = std::make_shared<net::connection_handle>(link)});
       },
-      [](failure why) { return dialed{.why = std::move(why)}; }, settings_timeout);
+      [](failure why) { return dialed{.why = std::move(why)}; }, preface_timeout);
+}
+
+// A dial may never end, and whoever waited for it may have found a place elsewhere. While it lasts there is no other.
+void pool::wait_for_dials(origin& where, options::duration patience) {
+  for (auto& p : where.links) {
+    if (!p.dialing || p.patience >= patience) continue;
+    p.patience = patience;
+    deadlines_.set({wait::dial, p.id}, p.dial_ends());
+  }
+}
+
+void pool::stop_dial(pooled& p) {
+  deadlines_.clear({wait::dial, p.id});
+  p.dialing->emit(asio::cancellation_type::terminal);
+}
+
+void pool::stop_dialing(origin& where) {
+  for (auto& p : where.links) {
+    if (p.dialing) stop_dial(p);
+  }
+  std::erase_if(where.links, [](const pooled& p) { return p.dialing != nullptr; });
+}
+
+void pool::on_dial_overdue(core::op_id link) {
+  const auto where = owner_of(link);
+  if (!where) return;
+  stop_dial(*where->find(link));
+  std::erase_if(where->links, [link](const pooled& p) { return p.id == link; });
+  serve(where);
 }
 
 void pool::on_dialed(const std::shared_ptr<origin>& where, core::op_id link, dialed result) {
   auto* next = where->find(link);
   if (!next) return;  // nobody waits for it any more
+  deadlines_.clear({wait::dial, link});
   if (!result.why) {
     next->link = std::move(result.link);
     next->dialing.reset();
@@ -189,6 +222,7 @@ void pool::on_load(const std::shared_ptr<origin>& where, core::op_id link, const
   auto* p = where->find(link);
   if (!p) return;
   p->load = load;
+  if (load.too_many_pings) ++where->scoldings;
   if (!load.in_service) drop(*where, link);
   serve(where);
 }
@@ -219,12 +253,15 @@ void pool::say_goodbye(const pooled& p) {
   p.link->get()->submit([c = p.link->get()] { c->goaway(0, {}); });
 }
 
-void pool::drop_idle(core::op_id link) {
+std::shared_ptr<origin> pool::owner_of(core::op_id link) const {
   const auto at = std::find_if(origins_.begin(), origins_.end(),
                                [link](const auto& entry) { return entry.second->find(link) != nullptr; });
-  if (at == origins_.end()) return;
-  const auto where = at->second;
-  if (!where->find(link)->idle) return;  // it was given something in this very moment
+  return at == origins_.end() ? nullptr : at->second;
+}
+
+void pool::drop_idle(core::op_id link) {
+  const auto where = owner_of(link);
+  if (!where || !where->find(link)->idle) return;  // it was given something in this very moment
   say_goodbye(*where->find(link));
   drop(*where, link);
   serve(where);
@@ -260,7 +297,7 @@ void pool::give_up(core::op_id id, failure why) {
   const auto where = open.where;
   std::erase(where->queue, id);
   fail(id, std::move(why));
-  if (where->queue.empty()) where->stop_dialing();
+  if (where->queue.empty()) stop_dialing(*where);
   serve(where);
 }
 
@@ -296,7 +333,7 @@ void pool::close() {
 void pool::retire() {
   closed_ = true;
   for (const auto& [key, where] : std::exchange(origins_, {})) {
-    where->stop_dialing();
+    stop_dialing(*where);
     for (const auto& p : where->links) say_goodbye(p);
   }
   deadlines_ = {};
@@ -312,7 +349,7 @@ std::vector<std::shared_ptr<net::connection>> pool::end() {
   for (const auto id : waiting) give_up(id, core::refusal(errc::canceled, "the client was closed"));
   std::vector<std::shared_ptr<net::connection>> links;
   for (const auto& [key, where] : std::exchange(origins_, {})) {
-    where->stop_dialing();
+    stop_dialing(*where);
     for (const auto& p : where->links) {
       deadlines_.clear({wait::idle, p.id});
       retired_.push_back(p.link->get());
@@ -363,10 +400,15 @@ void pool::on_time() {
   for (const auto& due : deadlines_.expire(now)) {
     if (due.what == wait::idle) {
       drop_idle(due.id);
+    } else if (due.what == wait::dial) {
+      on_dial_overdue(due.id);
     } else if (due.what == wait::open) {
-      // Others that wait for the same dial may come for ever, and it may never end.
-      if (const auto at = opens_.find(due.id); at != opens_.end()) at->second.where->stop_dialing(now);
-      give_up(due.id, core::refusal(errc::timeout, "no stream within connect_timeout"));
+      const auto at = opens_.find(due.id);
+      if (at == opens_.end()) continue;
+      const auto& opts = at->second.opts;
+      const bool ended = opts.max_time && *opts.max_time < opts.connect_timeout;
+      give_up(due.id,
+              core::refusal(errc::timeout, ended ? "no stream within max_time" : "no stream within connect_timeout"));
     } else {
       again.push_back(due.id);
     }

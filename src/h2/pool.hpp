@@ -37,6 +37,7 @@ class pool : public std::enable_shared_from_this<pool> {
     options opts;
     open_completion done;
     std::shared_ptr<pool_handle> keep;
+    core::time_point opened = net::connection::now();
     std::shared_ptr<origin> where{};
     std::size_t attempts = 0;
     // The connection that has it, and what to say if that gives it up.
@@ -70,7 +71,7 @@ class pool : public std::enable_shared_from_this<pool> {
  private:
   friend class net::lifeline<pool>;  // with the timer, which always waits while an open does
   struct dialed;
-  enum class wait { open, retry, idle };
+  enum class wait { open, retry, idle, dial };
   struct deadline_key {
     wait what;
     core::op_id id;
@@ -80,6 +81,11 @@ class pool : public std::enable_shared_from_this<pool> {
   [[nodiscard]] std::shared_ptr<origin> find_or_add(const origin_key& key);
   void serve(const std::shared_ptr<origin>& where);
   void dial(const std::shared_ptr<origin>& where);
+  void wait_for_dials(origin& where, options::duration patience);
+  void stop_dial(pooled& p);
+  void stop_dialing(origin& where);
+  void on_dial_overdue(core::op_id link);
+  [[nodiscard]] std::shared_ptr<origin> owner_of(core::op_id link) const;
   void on_dialed(const std::shared_ptr<origin>& where, core::op_id link, dialed result);
   void assign(const std::shared_ptr<origin>& where, pooled& link, core::op_id id);
   void on_answered(const std::shared_ptr<origin>& where, core::op_id link, const net::connection_load& load,

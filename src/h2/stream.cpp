@@ -7,11 +7,11 @@
 #include "h2/failures.hpp"
 #include "net/ask.hpp"
 #include "net/blocking.hpp"
+#include "net/cancellation.hpp"
 #include "net/stream.hpp"
 
 #include <duplex/h2/connection.hpp>
 
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -34,15 +34,6 @@ const state_ptr& state_of(const handle_ptr& handle) {
   return handle ? handle->get() : none;
 }
 
-template <class Handler>
-void bind_cancellation(const Handler& handler, const state_ptr& state, core::op_id op) {
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  if (!slot.is_connected()) return;
-  slot.assign([weak = std::weak_ptr(state), op](asio::cancellation_type) {
-    if (const auto s = weak.lock()) s->get_connection()->submit([s, op] { s->cancel(op); });
-  });
-}
-
 // `verb(state, op, completion)` on the strand.
 template <class... Args, class Verb>
 void start(const handle_ptr& handle, asio::any_completion_handler<void(error_code, Args...)> handler, Verb verb) {
@@ -50,12 +41,16 @@ void start(const handle_ptr& handle, asio::any_completion_handler<void(error_cod
   if (!state) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), Args()...);
   const auto& link = state->get_connection();
   const auto op = link->next_op();
-  bind_cancellation(handler, state, op);
+  const net::cancellation stop(
+      handler, state, [](net::stream_state& s, auto f) { s.get_connection()->submit(std::move(f)); },
+      [op](net::stream_state& s) { s.cancel(op); });
   using completion = net::completion<error_code, Args...>;
   if (link->submit_here([&] { verb(*state, op, completion(std::move(handler), link->home())); })) return;
-  link->submit([state, op, verb = std::move(verb), done = completion(std::move(handler), link->home())]() mutable {
-    verb(*state, op, std::move(done));
-  });
+  link->submit(
+      [state, op, stop, verb = std::move(verb), done = completion(std::move(handler), link->home())]() mutable {
+        verb(*state, op, std::move(done));
+        stop.catch_up(*state);
+      });
 }
 
 template <class... Args>

@@ -6,6 +6,8 @@
 #include <duplex/h2/stream.hpp>
 
 #include <memory>
+#include <span>
+#include <string_view>
 
 namespace duplex::h2 {
 
@@ -13,6 +15,15 @@ struct stream_access {
   /// Null if it was never opened.
   [[nodiscard]] static std::shared_ptr<net::stream_state> state(const stream& s) {
     return s.handle_ ? s.handle_->get() : nullptr;
+  }
+  /// Whether its reader returns what was delivered to the peer's window.
+  [[nodiscard]] static bool consumes(const stream& s) {
+    const auto of = state(s);
+    return of && of->consumes();
+  }
+  /// Blocking, of several pieces.
+  static void send(stream& s, std::span<const std::string_view> pieces, error_code& ec) {
+    s.send_parts(pieces, false, ec);
   }
 };
 

@@ -282,7 +282,9 @@ TEST(switching_the_mode, gives_an_error_to_the_parked_recv_and_to_the_handler) {
 }
 
 TEST(switching_the_mode, from_any_thread_loses_and_repeats_nothing) {
-  both_ends ends;
+  auto generous = cleartext();
+  generous.stream.limits.pings.burst = infinity;  // as many as it takes fences until the other threads had their turn
+  both_ends ends(bounded(), generous);
   ends.remote.send_response({200, {}});
   ASSERT_EQ(describe(ends.client.recv()), "response 200");
   constexpr std::size_t size = 200'000;

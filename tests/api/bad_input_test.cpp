@@ -33,7 +33,7 @@ std::vector<bad_open> bad_opens() {
       {"url_without_host", [](rq r, opt) { r.url = "http:///path"; }, "no host"},
       {"url_with_port_0", [](rq r, opt) { r.url = "http://127.0.0.1:0/"; }, "port"},
       {"url_with_port_65536", [](rq r, opt) { r.url = "http://127.0.0.1:65536/"; }, "65536"},
-      {"url_with_user_information", [](rq r, opt) { r.url = "http://user@127.0.0.1/"; }, "user information"},
+      {"url_with_a_colon_in_its_user", [](rq r, opt) { r.url = "http://a%3ab@127.0.0.1/"; }, "a user with a colon"},
       {"scheme_unknown", [](rq r, opt) { r.url = "ftp://127.0.0.1/"; }, "\"ftp\""},
       {"method_empty", [](rq r, opt) { r.method = ""; }, "method \"\""},
       {"method_with_a_space", [](rq r, opt) { r.method = "GET /"; }, "method \"GET /\""},

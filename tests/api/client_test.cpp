@@ -314,20 +314,30 @@ TEST(origin_key, differs_with_each_thing_that_decides_whom_we_talk_to_and_trust)
     keys.push_back(h2::key_of(where, opts));
   };
   with([](options& o) { o.tls.ca_file = "x"; });
+  with([](options& o) { o.tls.ca_path = "x"; });
   with([](options& o) { o.tls.verify = false; });
   with([](options& o) { o.tls.cert_file = "x"; });
   with([](options& o) { o.tls.key_file = "x"; });
+  with([](options& o) { o.tls.key_password = "x"; });
+  with([](options& o) { o.tls.ask_key_password = [] { return std::string("x"); }; });
   with([](options& o) { o.tls.server_name = "x"; });
+  with([](options& o) { o.tls.sni = "x"; });
+  with([](options& o) { o.tls.pinned_keys = "x"; });
+  with([](options& o) { o.tls.min_version = tls_version::v1_3; });
+  with([](options& o) { o.tls.max_version = tls_version::v1_2; });
   with([](options& o) { o.tls.keylog_file = "x"; });
   with([](options& o) { o.tls.resume = false; });
   with([](options& o) { o.connect_to = "x"; });
   with([](options& o) { o.unix_socket = "x"; });
   with([](options& o) { o.family = address_family::v4; });
   with([](options& o) { o.family = address_family::v6; });
+  with([](options& o) { o.resolver = [](const resolve_query&, const resolve_handler&) {}; });
+  with([](options& o) { o.proxy.http2 = true; });
   const std::set<h2::origin_key> different(keys.begin(), keys.end());
   EXPECT_EQ(different.size(), keys.size());
   // A member that is new has to be tried above.
-  const auto& [ca_file, verify, cert_file, key_file, server_name, keylog_file, resume] = plain.trust;
+  const auto& [ca_file, ca_path, verify, cert_file, key_file, key_password, ask_key_password, server_name, sni,
+               pinned_keys, min_version, max_version, keylog_file, resume] = plain.trust;
   EXPECT_TRUE(verify);
   EXPECT_TRUE(resume);
 }
@@ -437,6 +447,28 @@ TEST(client, dials_again_when_a_dial_takes_longer_than_anybody_would_wait) {
     again = hangs.called();
   }
   EXPECT_TRUE(again) << "one dial for ever";
+  client.close();
+}
+
+// It was dialed for one who then found a place elsewhere.
+TEST(client, gives_up_a_dial_that_nobody_waits_for_when_its_time_is_over) {
+  auto one = with_tls();
+  one.max_concurrent_streams = 1;
+  one.max_connections = 1;  // of another nobody takes the handshake
+  peer server(one);
+  context_threads threads;
+  h2::client client(threads.executor());
+  auto first = std::get<1>(get(client.async_open({.url = server.url()}, trusting_localhost(), as_future)));
+  auto far = server.accept().stream;
+  auto opts = trusting_localhost();
+  opts.connect_timeout = 500ms;
+  auto second = client.async_open({.url = server.url()}, opts, as_future);
+  while (client.stats().dialing == 0) std::this_thread::yield();
+  first.close();
+  EXPECT_EQ(outcome(std::move(second)), "ok");
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (client.stats().dialing > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(client.stats().dialing, 0U);
   client.close();
 }
 

@@ -11,6 +11,9 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <atomic>
+#include <cerrno>
+#include <future>
+#include <system_error>
 
 namespace duplex::test {
 namespace {
@@ -206,6 +209,52 @@ TEST(a_producer, that_throws_a_system_error_ends_the_fetch_with_its_code) {
     co_return std::nullopt;
   }));
   EXPECT_EQ(x.end().first, "limit_exceeded");
+}
+
+TEST(a_producer, that_throws_an_error_of_the_standards_ends_the_fetch_with_its_code) {
+  exchange_with_peer generic(body_source([]() -> std::optional<std::string> {
+    throw std::system_error(std::make_error_code(std::errc::no_space_on_device), "spool");
+  }));
+  const auto [ec, r] = generic.end();
+  EXPECT_EQ(ec, error_code(ENOSPC, boost::system::generic_category()).message());
+  EXPECT_EQ(r.failure->code, boost::system::errc::no_space_on_device);
+  EXPECT_THAT(r.failure->message, HasSubstr("spool"));
+
+  exchange_with_peer future(body_source([]() -> std::optional<std::string> {
+    throw std::system_error(std::make_error_code(std::future_errc::broken_promise));
+  }));
+  EXPECT_EQ(std::error_code(future.end().second.failure->code), std::future_errc::broken_promise);
+
+  exchange_with_peer none(
+      body_source([]() -> std::optional<std::string> { throw std::system_error(std::error_code()); }));
+  EXPECT_EQ(none.end().first, "canceled");
+}
+
+// The end of an exchange by itself
+
+TEST(a_fetch, that_ends_its_stream_itself_says_how_much_it_had_sent) {
+  constexpr std::size_t size = 3000;
+  int piece = 0;
+  exchange_with_peer x(body_source([&]() -> std::optional<std::string> {
+    if (++piece == 1) return pattern(size);
+    throw std::runtime_error("no more ink");
+  }));
+  EXPECT_EQ(x.end().second.failure->bytes_sent, size);
+
+  exchange_with_peer nothing(body_source([]() -> std::optional<std::string> { throw std::runtime_error("no ink"); }));
+  EXPECT_EQ(nothing.end().second.failure->bytes_sent, 0U);
+}
+
+TEST(a_fetch, that_wants_no_more_of_the_response_says_how_much_it_had_sent) {
+  auto opts = bounded_fetch();
+  opts.max_body = 10;
+  exchange_with_peer x(pattern(large), opts, small_window());
+  EXPECT_GE(receive(x.far, 1000).size(), 1000U);
+  x.far.send_response({200, {{"content-length", "11"}}});
+  const auto [ec, r] = x.end();
+  EXPECT_EQ(ec, "limit_exceeded");
+  EXPECT_GE(r.failure->bytes_sent, 1000U);
+  EXPECT_LT(r.failure->bytes_sent, large);
 }
 
 // Early responses

@@ -79,6 +79,9 @@ TEST(half_close, a_reset_with_no_error_after_a_complete_response_is_done_and_no_
   EXPECT_FALSE(ends.client.failure());
   // But sending is over, because the peer reset the stream.
   EXPECT_EQ(send_error(ends.client), "stream_reset");
+  // Which is no error to who only wanted to end.
+  ends.client.send("", fin);
+  EXPECT_EQ(outcome(ends.client.async_send("", fin, as_future)), "send_closed");
 }
 
 TEST(half_close, sending_after_fin_is_send_closed) {

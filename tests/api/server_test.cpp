@@ -175,6 +175,7 @@ TEST(server, can_be_moved) {
   second = h2::server(threads.executor(), cleartext(), answer);
   auto other = h2::open({.url = second.url()}, bounded());
   EXPECT_THAT(transcript(other), ElementsAre("response 200", "done"));
+  EXPECT_EQ(outcome(first.async_shutdown(0s, as_future)), "closed");  // NOLINT(bugprone-use-after-move): no server now
 }
 
 TEST(server, above_max_connections_lets_others_wait_until_one_ends) {

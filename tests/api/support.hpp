@@ -223,13 +223,15 @@ asio::awaitable<void> echo_back(request head, h2::stream s);
 
 template <class... Args>
 struct boost::asio::async_result<duplex::test::as_future_t, void(Args...)> {
-  template <class Initiation>
-  static auto initiate(Initiation&& start, duplex::test::as_future_t /*token*/) {
+  template <class Initiation, class... More>
+  static auto initiate(Initiation&& start, duplex::test::as_future_t /*token*/, More&&... more) {
     std::promise<std::tuple<Args...>> promise;
     auto future = promise.get_future();
-    std::forward<Initiation>(start)([promise = std::move(promise)](Args... args) mutable {
-      promise.set_value(std::tuple<Args...>(std::move(args)...));
-    });
+    std::forward<Initiation>(start)(
+        [promise = std::move(promise)](Args... args) mutable {
+          promise.set_value(std::tuple<Args...>(std::move(args)...));
+        },
+        std::forward<More>(more)...);
     return future;
   }
 };

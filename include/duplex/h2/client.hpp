@@ -48,8 +48,10 @@ struct client_stats {
 /// The first open of a kind dials, and those that come meanwhile wait for that dial. When every connection has as many
 /// streams as the peer allows (RFC 9113, section 5.1.2), another is dialed, up to `max_connections_per_origin`; above
 /// that opens wait, in order. A stream goes to the connection with the fewest. What concerns a whole connection
-/// (`connection_window`, `stream_window`, header limits, `max_connection_buffer`, `max_pending_streams`,
-/// `close_timeout`, `on_frame`) is that of the open that dialed it.
+/// (`connection_window`, `stream_window`, header limits, `limits`, `max_connection_buffer`, `max_pending_streams`,
+/// `close_timeout`, `settings_timeout`, keepalive, `on_frame`) is that of the open that dialed it. An origin that ended
+/// a connection with GOAWAY (ENHANCE_YOUR_CALM) and `too_many_pings` has its `keepalive_time` doubled from then on, up
+/// to two hours.
 ///
 /// A connection that said or got GOAWAY, or is lost, leaves the pool at once; its running streams finish.
 /// When the last handle goes away, connections without streams say GOAWAY and close, the others after their last

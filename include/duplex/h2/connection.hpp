@@ -1,13 +1,16 @@
 #pragma once
 // One HTTP/2 connection and the streams on it (RFC 9113).
 
+#include <duplex/h2/lower_stream.hpp>
 #include <duplex/h2/stats.hpp>
 #include <duplex/h2/stream.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace duplex::net {
 class connection_handle;
@@ -15,17 +18,51 @@ class connection_handle;
 
 namespace duplex::h2 {
 
+/// An address that was tried.
+struct dial_attempt {
+  std::string address{};
+  /// Why it was none; empty if it is the peer's, or another one was faster.
+  std::string error{};
+};
+
+/// How long each step of making a connection took; none where there was no such step.
+struct dial_times {
+  using duration = std::chrono::microseconds;
+
+  /// The addresses of the host, or of the proxy.
+  std::optional<duration> resolve{};
+  /// TCP, with all addresses that were tried; or the Unix socket.
+  std::optional<duration> connect{};
+  /// Asking the proxy, and TLS with it.
+  std::optional<duration> proxy{};
+  std::optional<duration> tls{};
+};
+
 /// Facts about how a connection was made.
 struct connection_info {
-  /// `127.0.0.1:8443`, or the path of a Unix socket.
+  /// `127.0.0.1:8443`, or the path of a Unix socket; with a proxy, its address. On a server the client's; `unix:` and
+  /// the path of the server's own socket where clients have no address.
   std::string peer{};
+  /// The proxy in between (`socks5://host:1080`), or empty.
+  std::string proxy{};
   /// `TLSv1.3`, or empty in cleartext.
   std::string tls_version{};
   std::string tls_cipher{};
+  /// What ALPN chose: `h2`, or nothing in cleartext.
+  std::string tls_alpn{};
+  /// The name that the client asked for by SNI (RFC 6066, section 3), or empty.
+  std::string tls_server_name{};
   /// Whether the TLS session is that of an earlier connection. `peer_certificate` is of that one, then.
   bool tls_resumed = false;
   /// The subject of the peer's certificate, or empty.
   std::string peer_certificate{};
+  std::string certificate_issuer{};
+  /// When it ends.
+  std::optional<std::chrono::system_clock::time_point> certificate_expires{};
+  /// On a client: the addresses that were tried, in this order; with a proxy, those of the proxy.
+  std::vector<dial_attempt> attempts{};
+  /// On a client.
+  dial_times times{};
 };
 
 /// A handle of a connection; copies share it. A connection without handles and streams says GOAWAY and closes.
@@ -66,6 +103,35 @@ class connection {
   static connection connect(std::string url, options opts, error_code& ec);
   static connection connect(const asio::any_io_executor& executor, std::string url, options opts = options());
   static connection connect(const asio::any_io_executor& executor, std::string url, options opts, error_code& ec);
+
+  /// As `async_connect`, over a connected stream that is handed in: a socket of Asio's, TCP or Unix; or any
+  /// AsyncReadStream and AsyncWriteStream, such as `asio::ssl::stream` and `byte_stream`, so that tunnels nest. `url`
+  /// says who is at its other end: with `https` TLS is spoken over the stream, with ALPN and the certificate verified,
+  /// with `http` HTTP/2 in cleartext, at once. Whoever has done TLS on the stream by himself, with ALPN h2, says
+  /// `http`.
+  ///
+  /// The connection runs on a strand of the stream's executor, and closes the stream in the end. `url` and
+  /// `connect_timeout` count as ever; the options about addresses and proxies do not.
+  /// Errors: as `async_connect`, but none of resolving and connecting.
+  template <class Stream, asio::completion_token_for<void(error_code, connection)> Token = asio::deferred_t>
+  static auto async_over(Stream s, std::string url, options opts = options(), Token&& token = Token{}) {
+    return asio::async_initiate<Token, void(error_code, connection)>(
+        [lower = forget_type(std::move(s)), url = std::move(url), opts = std::move(opts)](auto handler) mutable {
+          start_over(std::move(lower), std::move(url), std::move(opts), connect_handler(std::move(handler)));
+        },
+        token);
+  }
+
+  /// As `async_over`, blocking. A socket is taken from its executor: its connection is served as one of `connect`
+  /// without an executor. Any other stream's executor must be run by another thread.
+  template <class Stream>
+  static connection over(Stream s, std::string url, options opts = options()) {
+    return make_over(forget_type(std::move(s)), std::move(url), std::move(opts));
+  }
+  template <class Stream>
+  static connection over(Stream s, std::string url, options opts, error_code& ec) {
+    return make_over(forget_type(std::move(s)), std::move(url), std::move(opts), ec);
+  }
 
   /// Opens a stream as soon as the peer's limit of streams allows (RFC 9113, section 5.1.2), in the order of the
   /// calls, at most `max_pending_streams` waiting and each for `connect_timeout`; only the options about a stream count
@@ -139,7 +205,17 @@ class connection {
 
  private:
   using handle_ptr = std::shared_ptr<net::connection_handle>;
+  using lower_ptr = std::unique_ptr<lower_stream>;
 
+  template <class Stream>
+  static lower_ptr forget_type(Stream s) {
+    return std::make_unique<lower_stream_of<Stream>>(std::move(s));
+  }
+  static lower_ptr forget_type(lower_ptr s) { return s; }
+
+  static void start_over(lower_ptr lower, std::string url, options opts, connect_handler handler);
+  static connection make_over(lower_ptr lower, std::string url, options opts);
+  static connection make_over(lower_ptr lower, std::string url, options opts, error_code& ec);
   static void start_connect(const asio::any_io_executor& executor, std::string url, options opts,
                             connect_handler handler);
   static void start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler);

@@ -45,7 +45,11 @@ inline constexpr fin_t fin{};
 ///
 /// Thread-safety: every member may be called from any thread, also at the same time, except assignment.
 /// Completions run on the associated executor of their handler, otherwise on the connection's, never inside the
-/// initiating call.
+/// initiating call. The executor's context must outlive every handle. When it is destroyed, what waits there is let go
+/// without being called; handles that only such handlers own go with them.
+/// Exceptions: what a handler throws leaves the `run()` of the context that it runs on, as everywhere in Asio; run it
+/// again, and everything goes on, this stream too. On the library's own thread, where handlers run that bring no
+/// executor to a stream that was opened without one, an exception ends the program (`std::terminate`).
 /// Blocking verbs throw `boost::system::system_error`, or set `ec`. Called on a thread that runs the connection's
 /// executor they fail with `errc::would_deadlock`.
 /// Cancellation: every `async_*` honours its handler's cancellation slot (terminal, partial and total alike). A
@@ -105,7 +109,7 @@ class stream {
   /// Pushes messages and the final error to `handler` instead of keeping them for `recv`: all of them (`on`), the
   /// next one and then none until armed again (`once`), or none (`off`, the handler is dropped). A `recv` that is
   /// parked gets the next message first. `done` and errors wait until the handler is armed. The handler runs on the
-  /// connection's executor.
+  /// connection's executor. One that throws has had its message, and stays armed as it was.
   void set_active(active mode, active_handler handler = {});
 
   /// Manual flow control: returns `bytes` of what was delivered to the peer's window (RFC 9113, section 6.9). More
@@ -116,7 +120,9 @@ class stream {
 
   /// Copies `bytes` into the send buffer, and waits while that is full, at most `options::send_timeout`.
   /// Empty without `fin` sends nothing. Errors: `send_closed` after `fin` or trailers, `timeout` (the stream is
-  /// reset), `invalid_argument` on a server before the response, and what the stream failed with.
+  /// reset), `invalid_argument` on a server before the response, and what the stream failed with. Where the peer has
+  /// answered in full and stopped the request with RST_STREAM(NO_ERROR) (RFC 9113, section 8.1), `stream_reset`; but a
+  /// `fin` with nothing before it is well there, because nothing is lost.
   void send(std::string_view bytes);
   void send(std::string_view bytes, error_code& ec);
   void send(std::string_view bytes, fin_t);
