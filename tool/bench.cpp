@@ -20,6 +20,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace duplex::tool {
@@ -32,7 +33,7 @@ class conductor {
  public:
   explicit conductor(const bench_settings& settings)
       : settings_(settings),
-        plan_{settings, std::string(settings.mode == bench_mode::download ? 0 : settings.size, 'x')},
+        plan_{settings, std::string(settings.mode == bench_mode::download ? 0 : settings.size.value_or(0), 'x')},
         budget_(settings.messages ? static_cast<std::int64_t>(std::min<std::uint64_t>(*settings.messages, INT64_MAX))
                                   : 0) {}
 
@@ -41,21 +42,40 @@ class conductor {
     for (std::size_t i = 0; i < settings_.threads; ++i) {
       workers_.emplace_back(plan_, settings_.messages ? &budget_ : nullptr);
     }
-    auto left = settings_.connections;
-    auto threads_left = settings_.threads;
-    for (auto& w : workers_) {
-      const auto share = left / threads_left--;
-      left -= share;
-      w.connect(share, [this] { asio::post(io_, [this] { worker_is_ready(); }); });
+    if (settings_.duration) {
+      phase_.expires_after(*settings_.duration);
+      phase_.async_wait([this](error_code ec) {
+        if (ec || ready_ == workers_.size()) return;
+        why_empty_ = "connecting took longer than --duration";
+        stop();
+      });
     }
+    connect();
     io_.run();
     for (auto& w : workers_) w.join();
     return result();
   }
 
   [[nodiscard]] const std::optional<problem>& interrupted() const noexcept { return interrupted_; }
+  /// Why there may be no message, though there is no error.
+  [[nodiscard]] const std::string& why_empty() const noexcept { return why_empty_; }
 
  private:
+  void connect() {
+    auto left = settings_.connections;
+    auto threads_left = settings_.threads;
+    try {
+      for (auto& w : workers_) {
+        const auto share = left / threads_left--;
+        left -= share;
+        w.connect(share, [this] { asio::post(io_, [this] { worker_is_ready(); }); });
+      }
+    } catch (const std::system_error& e) {
+      stop();  // or those that run would not end
+      throw problem::usage(std::string("--threads: no thread could be made: ") + e.code().message());
+    }
+  }
+
   void watch_signals() {
     add_unless_ignored(signals_, {SIGINT, SIGTERM});
     signals_.async_wait([this](error_code ec, int number) {
@@ -159,6 +179,7 @@ class conductor {
   bool all_done_ = false;
   bool stopped_ = false;
   std::optional<problem> interrupted_;
+  std::string why_empty_ = "no message was complete within --duration";
 };
 
 }  // namespace
@@ -176,6 +197,7 @@ int bench_main(int argc, const char* const* argv) {
   if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) throw problem::broken_pipe();
   if (failed) throw problem(*failed);
   if (c.interrupted()) throw problem(*c.interrupted());
+  if (result.sums.messages == 0) throw problem(exit_status::timeout, "timeout", c.why_empty());
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "bench_meter.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace duplex::tool {
 
@@ -13,7 +14,13 @@ void tally::merge(const tally& other) {
   latency.merge(other.latency);
   for (const auto& [name, count] : other.errors) errors[name] += count;
   if (!first_error) first_error = other.first_error;
+  never_opened += other.never_opened;
   last = std::max(last, other.last);
+}
+
+void bench_meter::stop() noexcept {
+  if (std::exchange(stopped_, true)) return;
+  sums_.never_opened = waiting_;
 }
 
 std::optional<bench_meter::message> bench_meter::begin() noexcept {

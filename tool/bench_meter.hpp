@@ -25,6 +25,8 @@ struct tally {
   /// How often, by name.
   std::map<std::string, std::uint64_t> errors{};
   std::optional<problem> first_error{};
+  /// Streams that waited for a place under the peer's limit to the end.
+  std::uint64_t never_opened = 0;
   /// When the last message ended, or had arrived.
   std::chrono::steady_clock::time_point last{};
 
@@ -57,7 +59,7 @@ class bench_meter {
   /// What came before was warm-up.
   void start() noexcept { measuring_ = true; }
   /// What comes after does not count.
-  void stop() noexcept { stopped_ = true; }
+  void stop() noexcept;
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
   /// None if it was the last message before.
@@ -69,6 +71,10 @@ class bench_meter {
   void received(std::size_t bytes) noexcept;
   void failed(const problem& p);
 
+  /// A stream waits for its first place under the peer's limit, and has it, or an error.
+  void begin_wait() noexcept { ++waiting_; }
+  void end_wait() noexcept { --waiting_; }
+
   [[nodiscard]] const tally& sums() const noexcept { return sums_; }
   /// From any thread.
   [[nodiscard]] seen progress() const noexcept;
@@ -76,6 +82,7 @@ class bench_meter {
  private:
   message_budget* budget_;
   tally sums_;
+  std::uint64_t waiting_ = 0;
   bool measuring_ = false;
   bool stopped_ = false;
   std::atomic<std::uint64_t> seen_messages_ = 0;

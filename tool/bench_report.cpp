@@ -2,6 +2,8 @@
 
 #include "bench_report.hpp"
 
+#include "target_options.hpp"
+
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -33,6 +35,12 @@ double cpu_of_a_message(const bench_result& result) {
   return result.sums.messages == 0 ? 0 : result.cpu.count() * 1e6 / static_cast<double>(result.sums.messages);
 }
 
+// Where the server decides how much comes, it is what came.
+std::uint64_t message_size(const bench_settings& settings, const bench_result& result) {
+  if (settings.size) return *settings.size;
+  return result.sums.messages == 0 ? 0 : result.sums.bytes_received / result.sums.messages;
+}
+
 template <class... Args>
 std::string format(const char* pattern, Args... args) {
   std::array<char, 256> out{};
@@ -56,7 +64,7 @@ std::string plural(std::size_t count, const std::string& what) {
 
 std::string to_text(const bench_settings& settings, const bench_result& result) {
   const auto& sums = result.sums;
-  auto out = settings.mode_name + ", " + plural(settings.size, "byte") + " a message, " +
+  auto out = settings.mode_name + ", " + plural(message_size(settings, result), "byte") + " a message, " +
              plural(settings.streams, "stream") + " on " + (settings.connections == 1 ? "" : "each of ") +
              plural(settings.connections, "connection") + ", " + plural(settings.threads, "thread") + "\n";
   out += format("  messages  %llu in %.3f s, %.0f/s\n", static_cast<unsigned long long>(sums.messages),
@@ -70,6 +78,9 @@ std::string to_text(const bench_settings& settings, const bench_result& result) 
   out += " max " + latency(sums.latency.max()) + "\n  errors    ";
   if (sums.errors.empty()) out += "none";
   for (const auto& [name, count] : sums.errors) out += name + " " + std::to_string(count) + "  ";
+  if (sums.never_opened > 0) {
+    out += "\n  waiting   " + plural(sums.never_opened, "stream") + " never had a place: the peer allows no more";
+  }
   return out + "\n";
 }
 
@@ -85,11 +96,11 @@ std::string to_json(const bench_settings& settings, const bench_result& result, 
   const boost::json::object event{
       {"event", "bench"},
       {"mode", settings.mode_name},
-      {"url", json_text(settings.head.url)},
+      {"url", json_text(without_login(settings.head.url))},
       {"connections", settings.connections},
       {"streams", settings.streams},
       {"threads", settings.threads},
-      {"size", settings.size},
+      {"size", message_size(settings, result)},
       {"seconds", result.elapsed.count()},
       {"messages", sums.messages},
       {"messages_per_second", rate(sums.messages, result.elapsed)},
@@ -98,6 +109,7 @@ std::string to_json(const bench_settings& settings, const bench_result& result, 
        {{"sent", megabytes(sums.bytes_sent) / seconds}, {"received", megabytes(sums.bytes_received) / seconds}}},
       {"cpu_us_per_message", cpu_of_a_message(result)},
       {"latency_us", latencies},
+      {"never_opened", sums.never_opened},
       {"errors", errors}};
   return clock.line(event);
 }

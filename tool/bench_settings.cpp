@@ -4,6 +4,7 @@
 
 #include "command_line.hpp"
 #include "exit_status.hpp"
+#include "limit_option.hpp"
 #include "target_options.hpp"
 
 #include <algorithm>
@@ -32,7 +33,8 @@ Streams do not begin a message before its predecessor allows it, so a server tha
 been measured meanwhile. MB are 1,000,000 bytes of payload. CPU is of this process, all threads together.
 
 Ctrl-C ends the run and prints what was measured so far. The exit status is that of the first error, as with
-'duplex open', 22 if the server answers with a status of 400 or above, 130 after Ctrl-C.)";
+'duplex open', 22 if the server answers with a status of 400 or above, 28 if no message was complete in
+time, 130 after Ctrl-C.)";
 
 constexpr std::size_t most_threads = 1024;
 constexpr std::size_t longest_message = std::size_t{1} << 30;
@@ -94,6 +96,7 @@ void add_time_options(CLI::App& app, options& opts) {
   add_duration(app, "--recv-timeout", "The longest wait for a message (no limit)", [&opts](auto d) {
     opts.recv_timeout = d;
   })->group(group);
+  add_keepalive_options(app, opts);
 }
 
 void put_together(bench_settings& settings, const std::optional<std::size_t>& size) {
@@ -102,16 +105,20 @@ void put_together(bench_settings& settings, const std::optional<std::size_t>& si
   settings.mode = row->mode;
   settings.size = size.value_or(row->size);
   const bool down = settings.mode == bench_mode::download;
-  if (!down && settings.size > longest_message) throw problem::usage("--size: a message is at most 1G");
-  if (settings.size == 0 && settings.mode != bench_mode::idle) throw problem::usage("--size: a message has a byte");
+  const bool own_path = has_path(settings.head);
+  if (down && own_path && size) throw problem::usage("--size: what comes is up to the path of the URL");
+  if (!down && *settings.size > longest_message) throw problem::usage("--size: a message is at most 1G");
+  if (*settings.size == 0 && settings.mode != bench_mode::idle) throw problem::usage("--size: a message has a byte");
   if (settings.messages && settings.mode == bench_mode::idle) {
     throw problem::usage("-n: nothing is sent in this mode; -d says how long");
   }
   if (!settings.messages && !settings.duration) settings.duration = default_duration;
 
-  if (!has_path(settings.head)) {
+  if (!own_path) {
     settings.head.url += row->path;
-    if (down) settings.head.url += "?chunk=64K&bytes=" + std::to_string(settings.size);
+    if (down) settings.head.url += "?chunk=64K&bytes=" + std::to_string(*settings.size);
+  } else if (down) {
+    settings.size.reset();
   }
   if (settings.head.method.empty()) settings.head.method = down ? "GET" : "POST";
   settings.threads = std::min(settings.threads, settings.connections);
@@ -134,9 +141,11 @@ std::optional<bench_settings> parse_bench(int argc, const char* const* argv) {
   app->add_option("-X,--request", settings.head.method, "POST unless said; GET to download")->type_name("METHOD");
   add_header_option(*app, settings.head.headers);
   add_connection_options(*app, settings.options, target);
+  add_proxy_options(*app, settings.options, target);
   add_tls_options(*app, settings.options, target);
   add_time_options(*app, settings.options);
   add_window_options(*app, settings.options);
+  add_limit_option(*app, settings.options.limits);
   if (!parse_or_show_help(*app, argc, argv)) return std::nullopt;
   put_together(settings, size);
   apply(target, settings.head, settings.options);

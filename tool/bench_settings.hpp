@@ -39,8 +39,8 @@ struct bench_settings {
   /// Of each connection.
   std::size_t streams = 1;
   std::size_t threads = 1;
-  /// Bytes of a message.
-  std::size_t size = 0;
+  /// Bytes of a message; none if it is the server who decides.
+  std::optional<std::size_t> size = 0;
   /// The run ends after so many messages, or after this time, whichever comes first.
   std::optional<std::uint64_t> messages{};
   std::optional<std::chrono::milliseconds> duration{};

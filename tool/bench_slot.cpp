@@ -24,7 +24,12 @@ using started = std::optional<bench_meter::message>;
 class slot {
  public:
   slot(h2::connection c, const bench_plan& plan, bench_meter& meter)
-      : connection_(std::move(c)), plan_(plan), payload_(plan.payload), meter_(meter) {}
+      : connection_(std::move(c)), plan_(plan), payload_(plan.payload), meter_(meter) {
+    meter_.begin_wait();
+  }
+  slot(const slot&) = delete;
+  slot& operator=(const slot&) = delete;
+  ~slot() { end_wait(); }
 
   // One stream, or many where each is a message. Returns when no message may begin any more. Throws `problem`.
   asio::awaitable<void> run() {
@@ -136,8 +141,13 @@ class slot {
 
   asio::awaitable<void> open() {
     auto [ec, s] = co_await connection_.async_open_stream(plan_.settings.head, plan_.settings.options, no_throw);
+    end_wait();
     if (ec) throw problem(ec, s.failure(), operation::open);
     stream_ = std::move(s);
+  }
+
+  void end_wait() noexcept {
+    if (std::exchange(waits_, false)) meter_.end_wait();
   }
 
   // Bytes of the next message, which may be none; nothing at the end.
@@ -181,6 +191,7 @@ class slot {
   std::string_view payload_;
   bench_meter& meter_;
   h2::stream stream_;
+  bool waits_ = true;  // for its first place
   // Messages of `echo` that have not come back.
   std::deque<bench_meter::message> under_way_;
   std::optional<problem> problem_;

@@ -46,9 +46,9 @@ class bench_worker {
 
   const bench_plan& plan_;
   bench_meter meter_;
+  std::list<asio::cancellation_signal> attempts_;  // their slots are in what the context keeps
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-  std::list<asio::cancellation_signal> attempts_;
   std::vector<h2::connection> connections_;
   // Connections that are being made, or streams that run.
   std::size_t pending_ = 0;

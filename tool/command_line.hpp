@@ -40,6 +40,22 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& names, const std::stri
       ->type_name(type);
 }
 
+/// Adds an option that may be given again and again; `take` gets each value.
+template <class Take>
+CLI::Option* add_repeated(CLI::App& app, const std::string& names, const std::string& type, const std::string& help,
+                          Take take) {
+  return app
+      .add_option_function<std::vector<std::string>>(
+          names,
+          [take](const std::vector<std::string>& list) {
+            for (const auto& text : list) take(text);
+          },
+          help)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)
+      ->type_name(type);
+}
+
 template <class Set>
 CLI::Option* add_duration(CLI::App& app, const std::string& names, const std::string& help, Set set) {
   return add_parsed(app, names, "DURATION", help, parse_duration, set);

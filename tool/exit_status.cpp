@@ -2,6 +2,8 @@
 
 #include "exit_status.hpp"
 
+#include "flag_names.hpp"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -42,19 +44,20 @@ constexpr std::array table{
     row{errc::active_mode, usage, usage},
     row{errc::would_deadlock, usage, usage},
     row{errc::canceled, stream, stream},
+    row{errc::out_of_memory, http2, http2},
 };
-
-// What the peer wrote, fit for a terminal.
-std::string printable(std::string_view text) {
-  std::string out(text);
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return out;
-}
 
 // The library names the culprit first.
 bool blames_url(const std::optional<failure>& why) {
   return why && (why->message.starts_with("URL") || why->message.starts_with("path"));
+}
+
+bool blames_proxy(const std::optional<failure>& why) {
+  return why && why->message.starts_with("cannot resolve the proxy");
+}
+
+bool blames_pins(const std::optional<failure>& why) {
+  return why && why->message.find(", and tls.pinned_keys wants ") != std::string::npos;
 }
 
 }  // namespace
@@ -64,6 +67,8 @@ exit_status status_of(error_code ec, const std::optional<failure>& why, operatio
   const auto found = std::find_if(table.begin(), table.end(), [ec](const row& r) { return ec == r.error; });
   if (found == table.end()) return lost;
   if (found->error == errc::invalid_argument && blames_url(why)) return url;
+  if (found->error == errc::resolve_failed && blames_proxy(why)) return resolve_proxy;
+  if (found->error == errc::certificate_invalid && blames_pins(why)) return pinned;
   if (found->error == errc::connection_lost && tried == operation::send) return send;
   return why && why->scope == scope::connection ? found->of_connection : found->of_stream;
 }
@@ -77,11 +82,14 @@ problem::problem(error_code ec, const std::optional<failure>& why, operation tri
       message_(context) {
   // A time-out or a misuse is the operation's own; the stream may have failed earlier, of something else.
   const bool explained = why && why->code == ec && !why->message.empty();
-  message_ += explained ? why->message : ec.message();
-  if (!explained) return;
-  why_ = why;
-  // GOAWAY may say more (RFC 9113, section 6.8).
-  if (!why->debug_data.empty()) message_ += ": " + printable(why->debug_data);
+  if (explained) {
+    message_ += with_flags(why->message);
+    why_ = why;
+  } else if (ec == errc::timeout && tried == operation::recv) {
+    message_ += "no message came in time; --recv-timeout bounds the wait";
+  } else {
+    message_ += ec.message();
+  }
 }
 
 problem problem::usage(std::string message) { return {exit_status::usage, "usage", std::move(message)}; }

@@ -14,6 +14,7 @@ enum class exit_status : int {
   ok = 0,
   usage = 2,
   url = 3,
+  resolve_proxy = 5,
   resolve = 6,
   connect = 7,
   http2 = 16,
@@ -26,6 +27,7 @@ enum class exit_status : int {
   send = 55,
   lost = 56,
   certificate = 60,
+  pinned = 90,
   stream = 92,
   proxy = 97,
   /// Plus the number of the signal: 130 after Ctrl-C.

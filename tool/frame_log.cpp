@@ -2,10 +2,43 @@
 
 #include "frame_log.hpp"
 
+#include "connection_facts.hpp"
+
+#include <duplex/h2/code.hpp>
+
+#include <array>
+#include <cstdint>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 namespace duplex::tool {
+namespace {
+
+std::string milliseconds(std::chrono::microseconds time) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3f ms", static_cast<double>(time.count()) / 1000);
+  return text.data();
+}
+
+std::string about_certificate(const h2::connection_info& info) {
+  std::string lines;
+  if (!info.peer_certificate.empty()) lines += "* Certificate subject: " + info.peer_certificate + "\n";
+  if (!info.certificate_issuer.empty()) lines += "* Certificate issuer: " + info.certificate_issuer + "\n";
+  if (info.certificate_expires) lines += "* Certificate expires: " + to_iso(*info.certificate_expires) + "\n";
+  return lines;
+}
+
+std::string times_of(const h2::dial_times& times) {
+  std::string out;
+  for (const auto& [step, time] : {std::pair("resolve", times.resolve), std::pair("connect", times.connect),
+                                   std::pair("proxy", times.proxy), std::pair("TLS", times.tls)}) {
+    if (time) out.append(out.empty() ? "" : ", ").append(step).append(" ").append(milliseconds(*time));
+  }
+  return out.empty() ? "no time" : out;
+}
+
+}  // namespace
 
 void frame_log::frame(const frame_info& info) {
   // The first line of the text names the frame, the others are its fields.
@@ -19,21 +52,43 @@ void frame_log::frame(const frame_info& info) {
     lines.append(mark).append("    ").append(text.substr(begin + 1, end - begin - 1)).append("\n");
     begin = end;
   }
+  constexpr std::uint8_t settings = 4;
+  if (!began_) began_ = clock::now();
+  if (!settings_came_ && !info.sent && info.type == settings) {
+    settings_came_ = true;
+    const auto since = std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - *began_);
+    lines += "* Settings of the peer after " + milliseconds(since) + "\n";
+  }
   write(lines);
 }
 
 void frame_log::connected(const h2::connection_info& info) {
-  std::string lines = "* Connected to " + info.peer + "\n";
+  std::string lines;
+  for (const auto& tried : info.attempts) {
+    if (tried.address != info.peer) lines += "* Tried " + told(tried) + "\n";
+  }
+  lines += "* Connected to " + info.peer + "\n";
+  if (!info.proxy.empty()) lines += "* Tunnel through the proxy " + info.proxy + "\n";
   if (info.tls_version.empty()) {
     lines += "* Cleartext, HTTP/2 with prior knowledge\n";
   } else {
     lines += "* " + info.tls_version + " / " + info.tls_cipher + "\n* ALPN: h2\n";
     if (info.tls_resumed) lines += "* Session resumed\n";
-    if (!info.peer_certificate.empty()) lines += "* Certificate subject: " + info.peer_certificate + "\n";
+    lines += about_certificate(info);
   }
+  lines += "* Took: " + times_of(info.times) + "\n";
   holding_ = false;
   write(lines + held_);
   held_.clear();
+}
+
+void frame_log::explain(const failure& why) {
+  std::string lines = "* Failed: ";
+  lines.append(to_string(why.origin)).append(", the ").append(to_string(why.scope));
+  if (why.http2_code) lines += ", " + h2::code_name(*why.http2_code);
+  if (why.last_stream_id) lines += ", last stream " + std::to_string(*why.last_stream_id);
+  lines += ", " + std::to_string(why.bytes_sent) + " bytes sent, ";
+  write(lines + (why.retry_safe ? "safe to retry\n" : "not safe to retry\n"));
 }
 
 void frame_log::failed() {

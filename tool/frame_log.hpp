@@ -1,9 +1,12 @@
 #pragma once
 // -v: how the connection was made and which frames travel on it, on standard error.
 
+#include <duplex/error.hpp>
 #include <duplex/frame.hpp>
 #include <duplex/h2/connection.hpp>
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 namespace duplex::tool {
@@ -17,11 +20,17 @@ class frame_log {
   void connected(const h2::connection_info& info);
   /// There will be no connection; what was seen is shown.
   void failed();
+  /// What the message of a failure does not say.
+  void explain(const failure& why);
 
  private:
   void write(const std::string& lines);
 
+  using clock = std::chrono::steady_clock;
+
   bool holding_ = true;
+  std::optional<clock::time_point> began_;  // the first frame
+  bool settings_came_ = false;
   std::string held_;
 };
 

@@ -223,6 +223,7 @@ asio::awaitable<void> headers(exchange& x) {
                            {"authority", json_text(head.authority())},
                            {"path", json_text(head.path())},
                            {"headers", json_fields(head.headers)}};
+  if (!head.protocol.empty()) seen["protocol"] = json_text(head.protocol);
   auto text = boost::json::serialize(seen) + "\n";
   co_await x.respond_whole(200, json_type, std::move(text));
 }

@@ -180,6 +180,7 @@ class client {
   void report(const problem& p) {
     status_ = static_cast<int>(p.status());
     if (!p.quiet()) {
+      if (settings_.verbose && p.why()) log_.explain(*p.why());
       out_.write_last(print_.failed(p));
       if (!settings_.silent) std::fprintf(stderr, "duplex: (%d) %s\n", status_, p.what());
     }

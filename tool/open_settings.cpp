@@ -4,6 +4,7 @@
 
 #include "command_line.hpp"
 #include "exit_status.hpp"
+#include "limit_option.hpp"
 #include "target_options.hpp"
 
 #include <string_view>
@@ -38,9 +39,9 @@ fails does not end the others; the exit status is that of the first that failed.
 
 Durations: 250ms, 5s, 2m; a plain number is in seconds. Sizes: 4096, 64K, 1M, infinity.
 
-Exit status: 0 done, 2 usage, 3 URL, 6 resolve, 7 connect, 16 HTTP/2 connection error, 23 output,
-26 input, 28 time-out, 35 TLS, 55 send, 56 connection lost, 60 certificate, 92 stream error (also
-what comes after the end in a script), 130 Ctrl-C.)";
+Exit status: 0 done, 2 usage, 3 URL, 5 proxy's name, 6 resolve, 7 connect, 16 HTTP/2 connection error, 23 output,
+26 input, 28 time-out, 35 TLS, 55 send, 56 connection lost, 60 certificate, 90 pinned key, 92 stream error (also
+what comes after the end in a script), 97 proxy, 130 Ctrl-C.)";
 
 [[noreturn]] void refuse(const std::string& option, const std::string& why) {
   throw problem::usage(option + ": " + why);
@@ -110,11 +111,14 @@ void add_limit_options(CLI::App& app, open_settings& settings, flags& given) {
     if (d.count() > 0) settings.max_time = d;
   })->group(group);
 
+  add_keepalive_options(app, options);
+
   group = "Flow control";
   add_choice(app, "--flow-control", {"automatic", "manual"},
              "What makes room for more: taking it (default), or a script's consume", given.flow)
       ->group(group);
   add_window_options(app, options);
+  add_limit_option(app, options.limits);
 }
 
 // Several URLs share one connection, so they have to be of one origin.
@@ -126,8 +130,8 @@ void check_urls(const open_settings& settings, const flags& given) {
   for (const auto& url : settings.urls) {
     const request other{.url = url};
     if (other.scheme() != settings.head.scheme() || authority_with_port(other) != authority_with_port(settings.head)) {
-      throw problem::usage("'" + url + "' is of another origin than '" + settings.head.url +
-                           "'; several URLs share one connection");
+      throw problem::usage("'" + without_login(url) + "' is of another origin than '" +
+                           without_login(settings.head.url) + "'; several URLs share one connection");
     }
   }
 }
@@ -175,6 +179,7 @@ std::optional<open_settings> parse_open(int argc, const char* const* argv) {
   add_request_options(*app, settings);
   add_data_options(*app, settings, given);
   add_connection_options(*app, settings.options, target);
+  add_proxy_options(*app, settings.options, target);
   add_tls_options(*app, settings.options, target);
   add_limit_options(*app, settings, given);
   if (!parse_or_show_help(*app, argc, argv)) return std::nullopt;

@@ -3,6 +3,7 @@
 #include "parallel.hpp"
 
 #include "peer_settings.hpp"
+#include "target_options.hpp"
 #include "transfer.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -64,7 +65,7 @@ asio::awaitable<void> parallel_transfer::work() {
 
 asio::awaitable<void> parallel_transfer::transfer_one(std::size_t index) {
   const auto& url = settings_.urls[index];
-  auto print = print_.one_of_several(url);
+  auto print = print_.one_of_several(without_login(url));
   std::optional<output_file> file;
   std::optional<output> own;
   if (settings_.output_file.find("#1") != std::string::npos) {
@@ -86,7 +87,8 @@ asio::awaitable<void> parallel_transfer::transfer_one(std::size_t index) {
   if (!first_problem_) first_problem_ = failed;
   co_await out.write(print.failed(*failed));
   if (!settings_.silent) {
-    std::fprintf(stderr, "duplex: (%d) %s: %s\n", static_cast<int>(failed->status()), url.c_str(), failed->what());
+    std::fprintf(stderr, "duplex: (%d) %s: %s\n", static_cast<int>(failed->status()), without_login(url).c_str(),
+                 failed->what());
   }
 }
 

@@ -2,7 +2,8 @@
 
 #include "printer.hpp"
 
-#include <duplex/h2/code.hpp>
+#include "connection_facts.hpp"
+#include "failure_json.hpp"
 
 #include <boost/json/value.hpp>
 
@@ -35,11 +36,7 @@ boost::json::object to_event(const message& m, bool with_payload) {
         } else {
           boost::json::object event{{"event", "data"}, {"size", value.bytes.size()}};
           if (!with_payload) return event;
-          if (is_utf8(value.bytes)) {
-            event["text"] = value.bytes;
-          } else {
-            event["base64"] = base64(value.bytes);
-          }
+          add_bytes(event, "text", "base64", value.bytes);
           return event;
         }
       },
@@ -77,8 +74,24 @@ std::string printer::opened(std::int32_t stream_id, const h2::connection_info& i
   boost::json::object event{{"event", "open"}, {"stream", stream_id}, {"protocol", "h2"}};
   event["tls"] =
       info.tls_version.empty() ? boost::json::value(nullptr) : boost::json::value(json_text(info.tls_version));
-  if (!info.tls_version.empty()) event["tls_resumed"] = info.tls_resumed;
+  if (!info.tls_version.empty()) {
+    event["tls_resumed"] = info.tls_resumed;
+    event["tls_cipher"] = json_text(info.tls_cipher);
+    event["alpn"] = "h2";
+  }
+  if (!info.peer_certificate.empty()) event["certificate_subject"] = json_text(info.peer_certificate);
+  if (!info.certificate_issuer.empty()) event["certificate_issuer"] = json_text(info.certificate_issuer);
+  if (info.certificate_expires) event["certificate_expires"] = json_text(to_iso(*info.certificate_expires));
   event["peer"] = json_text(info.peer);
+  if (!info.proxy.empty()) event["proxy"] = json_text(info.proxy);
+  boost::json::array tried;
+  for (const auto& a : info.attempts) tried.push_back(json_text(told(a)));
+  event["tried"] = std::move(tried);
+  for (const auto& [step, time] :
+       {std::pair("resolve_us", info.times.resolve), std::pair("connect_us", info.times.connect),
+        std::pair("proxy_us", info.times.proxy), std::pair("tls_us", info.times.tls)}) {
+    if (time) event[step] = time->count();
+  }
   return line(std::move(event));
 }
 
@@ -122,13 +135,8 @@ std::string printer::stats(const snapshot& now) const {
 
 std::string printer::failed(const problem& error) {
   if (!is_json()) return std::exchange(held_, {});
-  boost::json::object event{{"event", "error"}, {"error", json_text(error.name())}};
-  const auto& why = error.why();
-  if (why && why->http2_code) event["http2_code"] = json_text(h2::code_name(*why->http2_code));
-  event["origin"] = json_text(to_string(why ? why->origin : origin::local));
-  event["scope"] = json_text(to_string(why ? why->scope : scope::stream));
-  event["retry_safe"] = why && why->retry_safe;
-  event["message"] = json_text(error.message());
+  boost::json::object event{{"event", "error"}};
+  add_failure(event, error);
   return line(std::move(event));
 }
 

@@ -2,33 +2,43 @@
 
 #include "serve.hpp"
 
+#include "admin.hpp"
 #include "exit_status.hpp"
+#include "failure_json.hpp"
 #include "handlers.hpp"
 #include "json.hpp"
+#include "log_file.hpp"
 #include "serve_settings.hpp"
+#include "signals.hpp"
 
 #include <duplex/certificate.hpp>
 #include <duplex/h2/code.hpp>
 #include <duplex/h2/connection.hpp>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <mutex>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace duplex::tool {
@@ -36,72 +46,92 @@ namespace {
 
 using boost::system::system_error;
 
-// Standard output, a whole line at a time from any thread.
-class log_file {
- public:
-  void write(const std::string& line) {
-    const std::lock_guard lock(mutex_);
-    for (std::size_t at = 0; at < line.size() && !broken_;) {
-      const auto put = ::write(STDOUT_FILENO, line.data() + at, line.size() - at);
-      if (put >= 0) {
-        at += static_cast<std::size_t>(put);
-      } else if (errno != EINTR) {
-        // Whoever read the log has left. The server stays.
-        broken_ = true;
-      }
-    }
-  }
+std::string lost_events(std::uint64_t lines) {
+  return "{\"event\":\"lost\",\"lines\":" + std::to_string(lines) + "}\n";
+}
 
- private:
-  std::mutex mutex_;
-  bool broken_ = false;
-};
+std::string lost_complaints(std::uint64_t lines) { return "duplex: " + std::to_string(lines) + " lines were lost\n"; }
 
+// One for all threads.
 class service {
  public:
-  explicit service(bool logs) : logs_(logs) {}
+  explicit service(const serve_settings& settings)
+      : json_(settings.json), admin_(settings.admin), log_(STDOUT_FILENO, json_ ? lost_events : lost_complaints) {
+    if (settings.verbose) complaints_.emplace(STDERR_FILENO, lost_complaints);
+  }
 
-  void announce(const std::string& url) { log_.write("listening on " + url + "\n"); }
+  /// Before the first request.
+  void watch(const h2::server& server) {
+    server_ = &server;
+    for (const auto& url : server.urls()) log_.write("listening on " + url + "\n");
+  }
+  void drain() noexcept { drains_ = true; }
 
   asio::awaitable<void> serve(request head, h2::stream s) {
-    const auto began = std::chrono::steady_clock::now();
     const auto peer = s.connection().info().peer;
     counts_.began(peer);
     exchange x(std::move(head), std::move(s), counts_);
-    std::string error;
+    bool failed = false;
     try {
-      co_await handle(x);
-    } catch (const system_error& e) {
+      if (!admin_.empty() && x.path().starts_with(admin_)) {
+        co_await administrate(x, std::string(x.path().substr(admin_.size())), server_->stats(), drains_);
+      } else {
+        co_await handle(x);
+      }
+    } catch (const system_error&) {
       // The stream has failed, mostly, and then this does nothing.
       x.reset(static_cast<std::uint32_t>(h2::code::internal_error));
-      error = e.code().category() == error_category() ? to_string(static_cast<errc>(e.code().value())) : e.what();
+      failed = true;
     }
-    counts_.ended(peer, !error.empty());
-    if (logs_) log_.write(line(x, peer, std::chrono::steady_clock::now() - began, error));
+    counts_.ended(peer, failed);
+  }
+
+  // From any thread.
+  void log(const h2::request_report& r) { log_.write(json_ ? line(r) : text(r)); }
+
+  void complain(const h2::connection_info& client, const failure& why) {
+    const problem error(why.code, why, operation::open);
+    if (complaints_) complaints_->write("duplex: " + error.message() + "\n");
+    if (!json_) return;
+    boost::json::object event{{"event", "connection"}, {"peer", json_text(client.peer)}};
+    add_failure(event, error);
+    log_.write(clock_.line(event));
   }
 
  private:
-  std::string line(const exchange& x, const std::string& peer, std::chrono::duration<double, std::milli> took,
-                   const std::string& error) const {
-    // A send that failed may have been sent in part.
-    const auto why = x.stream().failure();
-    const std::uint64_t sent = why ? why->bytes_sent : x.sent();
+  static std::string error_of(const failure& why) {
+    return why.code.category() == error_category() ? std::string(to_string(static_cast<errc>(why.code.value())))
+                                                   : why.code.message();
+  }
+  [[nodiscard]] std::string line(const h2::request_report& r) const {
     boost::json::object event{{"event", "request"},
-                              {"peer", json_text(peer)},
-                              {"method", json_text(x.head().method)},
-                              {"path", json_text(x.head().path())},
-                              {"status", x.status()},
-                              {"received", x.received()},
-                              {"sent", sent},
-                              {"us", static_cast<std::uint64_t>(took.count() * 1e3)}};
-    if (!error.empty()) event["error"] = json_text(error);
+                              {"peer", json_text(r.client.peer)},
+                              {"method", json_text(r.head.method)},
+                              {"path", json_text(r.head.path())},
+                              {"status", r.status},
+                              {"received", r.bytes_received},
+                              {"sent", r.bytes_sent},
+                              {"us", r.duration.count()}};
+    if (r.why) event["error"] = json_text(error_of(*r.why));
     return clock_.line(event);
   }
+  // Neither a method nor a path has a space, or a quote that is not its own.
+  [[nodiscard]] static std::string text(const h2::request_report& r) {
+    auto out = r.client.peer + " " + r.head.method + " " + r.head.path() + " " + std::to_string(r.status) + " " +
+               std::to_string(r.bytes_received) + " " + std::to_string(r.bytes_sent) + " " +
+               std::to_string(r.duration.count()) + "us";
+    if (r.why) out += " " + error_of(*r.why);
+    return out + "\n";
+  }
 
-  bool logs_;
+  bool json_;
+  std::string admin_;
   log_file log_;
+  std::optional<log_file> complaints_;
   json_clock clock_;
   traffic counts_;
+  const h2::server* server_ = nullptr;
+  std::atomic<bool> drains_ = false;
 };
 
 // What the exception says. The system's errors have their text behind it, and where in the code they came up.
@@ -116,7 +146,11 @@ void provide_certificate(serve_settings& settings) {
   auto& options = settings.options;
   if (options.cleartext || !options.cert_file.empty()) return;
   std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
-  if (options.address != names[1] && options.address != names[2]) names.push_back(options.address);
+  for (const auto& each : options.listeners) {
+    const auto* tcp = std::get_if<h2::tcp_listener>(&each);
+    const bool is_known = !tcp || tcp->address == "*" || std::ranges::find(names, tcp->address) != names.end();
+    if (!is_known) names.push_back(tcp->address);
+  }
   auto made = make_self_signed(names);
   if (!settings.write_cert.empty()) {
     std::ofstream file(settings.write_cert, std::ios::binary | std::ios::trunc);
@@ -128,51 +162,113 @@ void provide_certificate(serve_settings& settings) {
   options.key_pem = std::move(made.key_pem);
 }
 
-// Drains at the first signal, gives up at the second.
-class stopper {
+// A context for each thread, with a loop of its own.
+class loops {
  public:
-  stopper(asio::io_context& io, h2::server& server, std::chrono::milliseconds grace)
-      : io_(io), server_(server), grace_(grace), signals_(io, SIGINT, SIGTERM) {
-    signals_.async_wait([this](error_code ec, int) {
+  explicit loops(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      contexts_.push_back(std::make_unique<asio::io_context>(1));
+      work_.push_back(asio::make_work_guard(*contexts_.back()));
+    }
+  }
+
+  [[nodiscard]] asio::io_context& first() { return *contexts_.front(); }
+  [[nodiscard]] std::vector<asio::any_io_executor> executors() const {
+    std::vector<asio::any_io_executor> out;
+    out.reserve(contexts_.size());
+    for (const auto& each : contexts_) out.emplace_back(each->get_executor());
+    return out;
+  }
+  void stop() {
+    for (const auto& each : contexts_) each->stop();
+  }
+  void run() {
+    std::vector<std::jthread> others;
+    try {
+      for (std::size_t i = 1; i < contexts_.size(); ++i) {
+        others.emplace_back([&io = *contexts_[i]] { io.run(); });
+      }
+    } catch (const std::system_error& e) {
+      stop();  // or those that run would not end
+      throw problem::usage(std::string("--threads: no thread could be made: ") + e.code().message());
+    }
+    first().run();
+  }
+
+ private:
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+};
+
+// SIGTERM and SIGINT drain, and give up at the second; SIGHUP has the certificates read again.
+class signal_handler {
+ public:
+  signal_handler(loops& all, h2::server& server, service& paths, std::chrono::milliseconds grace)
+      : loops_(all),
+        server_(server),
+        paths_(paths),
+        grace_(grace),
+        ends_(all.first(), SIGINT, SIGTERM),
+        renews_(all.first()) {
+    ends_.async_wait([this](error_code ec, int) {
       if (!ec) drain();
     });
+    add_unless_ignored(renews_, {SIGHUP});
+    await_renewal();
   }
 
  private:
   void drain() {
-    signals_.async_wait([](error_code ec, int number) {
+    ends_.async_wait([](error_code ec, int number) {
       if (!ec) std::_Exit(static_cast<int>(exit_status::signal) + number);
     });
-    server_.async_shutdown(grace_, [this](error_code) { io_.stop(); });
+    paths_.drain();
+    server_.async_shutdown(grace_, [this](error_code) { loops_.stop(); });
   }
 
-  asio::io_context& io_;
-  h2::server& server_;
-  std::chrono::milliseconds grace_;
-  asio::signal_set signals_;
-};
+  void await_renewal() {
+    renews_.async_wait([this](error_code ec, int) {
+      if (ec) return;
+      try {
+        server_.reload_certificates();
+        std::fputs("duplex: the certificates were read again\n", stderr);
+      } catch (const system_error& e) {
+        std::fprintf(stderr, "duplex: the certificates stay as they are: %s\n", explanation(e).c_str());
+      }
+      await_renewal();
+    });
+  }
 
-void run_on(asio::io_context& io, std::size_t threads) {
-  std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < threads; ++i) others.emplace_back([&io] { io.run(); });
-  io.run();
-}
+  loops& loops_;
+  h2::server& server_;
+  service& paths_;
+  std::chrono::milliseconds grace_;
+  asio::signal_set ends_;
+  asio::signal_set renews_;
+};
 
 }  // namespace
 
 int serve_main(int argc, const char* const* argv) {
   auto settings = parse_serve(argc, argv);
   if (!settings) return 0;
-  // What handlers use is destroyed after the coroutines, which the context keeps.
-  service paths(settings->json);
-  asio::io_context io(static_cast<int>(settings->threads));
+  // What handlers use is destroyed after the coroutines, which the contexts keep.
+  service paths(*settings);
+  loops all(settings->threads);
   try {
     provide_certificate(*settings);
-    h2::server server(io.get_executor(), settings->options,
+    auto& options = settings->options;
+    options.on_failure = [&paths](const h2::connection_info& client, const failure& why) {
+      paths.complain(client, why);
+    };
+    if (settings->json || settings->access_log) {
+      options.on_request_done = [&paths](const h2::request_report& r) { paths.log(r); };
+    }
+    h2::server server(all.executors(), options,
                       [&paths](request head, h2::stream s) { return paths.serve(std::move(head), std::move(s)); });
-    stopper stop(io, server, settings->grace);
-    paths.announce(server.url());
-    run_on(io, settings->threads);
+    const signal_handler signals(all, server, paths, settings->grace);
+    paths.watch(server);
+    all.run();
   } catch (const system_error& e) {
     failure why;
     why.code = e.code();

@@ -5,6 +5,9 @@
 #include "command_line.hpp"
 #include "exit_status.hpp"
 #include "handlers.hpp"
+#include "limit_option.hpp"
+
+#include <boost/system/system_error.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -17,26 +20,48 @@ constexpr auto examples = R"(Examples:
   duplex serve --write-cert cert.pem             then: duplex --cacert cert.pem https://localhost:8443/echo
   duplex serve --http --listen 127.0.0.1:0       in cleartext, on a free port, which is printed
   duplex serve --cert cert.pem --key key.pem --client-ca clients.pem --json
+  duplex serve --http --listen '*:8080' --listen unix:/run/duplex.sock,mode=660 --threads 4 --admin /-/
 
-The first line on standard output is 'listening on URL', once connections are accepted. SIGTERM and SIGINT let running
-streams finish, at most for --grace, and the exit status is 0; the second signal ends at once.
+The first line on standard output is 'listening on URL', one for each --listen, once connections are accepted. SIGTERM and SIGINT let running
+streams finish, at most for --grace, and the exit status is 0; the second signal ends at once. SIGHUP has certificates
+and keys read again; those that cannot be used leave the old ones in place.
 
 )";
 
 constexpr std::size_t most_threads = 1024;
 
-void set_address(h2::server_options& options, const std::string& text) {
-  const auto colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? std::nullopt : parse_count(std::string_view(text).substr(colon + 1));
-  if (!port || *port > std::numeric_limits<std::uint16_t>::max() || colon == 0) {
-    throw CLI::ValidationError("--listen", "'" + text + "' is not ADDR:PORT");
+void add_listener(h2::server_options& options, const std::string& text) {
+  if (text == "systemd") {
+    const auto passed = h2::inherited_listeners();
+    if (passed.empty()) throw CLI::ValidationError("--listen", "systemd has passed no socket: LISTEN_FDS, LISTEN_PID");
+    options.listeners.insert(options.listeners.end(), passed.begin(), passed.end());
+    return;
   }
-  options.address = text.substr(0, colon);
-  if (options.address.starts_with('[') && options.address.ends_with(']')) {
-    options.address = options.address.substr(1, options.address.size() - 2);
+  try {
+    options.listeners.push_back(h2::parse_listener(text));
+  } catch (const boost::system::system_error&) {
+    throw CLI::ValidationError("--listen", "'" + text + "' is not ADDR:PORT, unix:PATH, fd:N or systemd");
   }
-  if (options.address == "localhost") options.address = "127.0.0.1";
-  options.port = static_cast<std::uint16_t>(*port);
+}
+
+// The first of them is for clients that ask for no other name.
+void set_certificates(serve_settings& settings, const std::vector<std::string>& certs,
+                      const std::vector<std::string>& keys) {
+  if (certs.size() != keys.size()) throw problem::usage("--cert: each needs its --key");
+  auto& options = settings.options;
+  for (std::size_t i = 0; i < certs.size(); ++i) {
+    if (i == 0) {
+      options.cert_file = certs[i];
+      options.key_file = keys[i];
+    } else {
+      options.certificates.push_back({.cert_file = certs[i], .key_file = keys[i]});
+    }
+  }
+}
+
+std::optional<std::string> parse_admin(std::string_view text) {
+  if (!text.starts_with('/') || text.find_first_of("?# ") != std::string_view::npos) return std::nullopt;
+  return std::string(text) + (text.ends_with('/') ? "" : "/");
 }
 
 template <class Number>
@@ -50,12 +75,14 @@ CLI::Option* add_count(CLI::App& app, const std::string& name, const std::string
 
 void add_server_options(CLI::App& app, serve_settings& settings) {
   auto& options = settings.options;
-  app.add_option_function<std::string>(
-         "--listen", [&options](const std::string& text) { set_address(options, text); },
-         "Where to listen (127.0.0.1:8443); port 0 picks a free one")
-      ->type_name("ADDR:PORT");
+  add_repeated(
+      app, "--listen", "ADDRESS",
+      "Where to listen (127.0.0.1:8443); may be repeated. ADDR:PORT, of which port 0 picks a free one and * is "
+      "every address; unix:PATH, unix:PATH,mode=660; fd:N, which is open; systemd, for what it has passed",
+      [&options](const std::string& text) { add_listener(options, text); });
+  app.add_flag("--reuse-port", options.reuse_port, "Share the port with other servers of the same user");
   add_parsed(
-      app, "--threads", "N", "Serve on so many threads (1)",
+      app, "--threads", "N", "Serve on so many threads (1), each with a loop of its own",
       [](std::string_view text) {
         const auto n = parse_count(text);
         return n && *n > 0 && *n <= most_threads ? n : std::nullopt;
@@ -63,18 +90,32 @@ void add_server_options(CLI::App& app, serve_settings& settings) {
       [&settings](std::size_t n) { settings.threads = n; });
   add_duration(app, "--grace", "How long running streams may go on after SIGTERM (5s)",
                [&settings](auto d) { settings.grace = d; });
-  app.add_flag("--json", settings.json, "Print one JSON object for each request that has ended");
+  app.add_flag("-v,--verbose", settings.verbose, "Tell of clients that fail on standard error");
+  auto* text =
+      app.add_flag("--access-log", settings.access_log,
+                   "Print a line for each request that has ended: peer, method, path, status, bytes in and out, time");
+  app.add_flag("--extended-connect", options.extended_connect, "Take extended CONNECT (RFC 8441), and say so");
+  add_parsed(app, "--admin", "PATH", "Answer PATH/metrics, for Prometheus, and PATH/healthz (nowhere)", parse_admin,
+             [&settings](const std::string& path) { settings.admin = path; });
+  app.add_flag("--json", settings.json, "Print one JSON object for each request that has ended, and client that fails")
+      ->excludes(text);
 }
 
 void add_tls_options(CLI::App& app, serve_settings& settings) {
   const auto group = "TLS";
   auto& options = settings.options;
   auto* http = app.add_flag("--http", options.cleartext, "Cleartext, with prior knowledge")->group(group);
-  auto* cert = app.add_option("--cert", options.cert_file, "The certificate (PEM); without it one is made in memory")
+  auto* cert = app.add_option("--cert", settings.cert_files,
+                              "The certificate (PEM); without it one is made in memory. Others with their keys are for "
+                              "clients that ask for their names. Read again at SIGHUP")
+                   ->allow_extra_args(false)
                    ->type_name("FILE")
                    ->group(group)
                    ->excludes(http);
-  auto* key = app.add_option("--key", options.key_file, "Its key (PEM)")->type_name("FILE")->group(group);
+  auto* key = app.add_option("--key", settings.key_files, "Its key (PEM)")
+                  ->allow_extra_args(false)
+                  ->type_name("FILE")
+                  ->group(group);
   key->needs(cert);
   cert->needs(key);
   app.add_option("--write-cert", settings.write_cert, "Write the certificate that was made here, for --cacert")
@@ -82,10 +123,13 @@ void add_tls_options(CLI::App& app, serve_settings& settings) {
       ->group(group)
       ->excludes(http)
       ->excludes(cert);
-  app.add_option("--client-ca", options.client_ca_file, "Clients must present a certificate of these authorities (PEM)")
-      ->type_name("FILE")
+  auto* ca = app.add_option("--client-ca", options.client_ca_file,
+                            "Clients must present a certificate of these authorities (PEM)");
+  ca->type_name("FILE")->group(group)->excludes(http);
+  app.add_flag("--client-cert-optional{false}", options.client_certificate_required,
+               "They may come without one, but not with another")
       ->group(group)
-      ->excludes(http);
+      ->needs(ca);
   app.add_option("--keylog", options.keylog_file, "Append the sessions' secrets here, for Wireshark")
       ->type_name("FILE")
       ->envname("SSLKEYLOGFILE")
@@ -97,6 +141,11 @@ void add_limit_options(CLI::App& app, serve_settings& settings) {
   auto& options = settings.options;
   auto& stream = options.stream;
   add_count(app, "--max-connections", "Connections at the same time (10000)", options.max_connections)->group(group);
+  add_count(app, "--max-connections-per-address", "Of these, from one address (no limit)",
+            options.max_connections_per_address)
+      ->group(group);
+  add_count(app, "--max-streams", "Requests at the same time, on all connections (100000)", options.max_streams)
+      ->group(group);
   add_count(app, "--max-concurrent-streams", "Streams of a connection at the same time (100)",
             options.max_concurrent_streams)
       ->group(group);
@@ -108,6 +157,10 @@ void add_limit_options(CLI::App& app, serve_settings& settings) {
   })->group(group);
   add_duration(app, "--send-timeout", "The longest wait for a client to take more (30s)", [&stream](auto d) {
     stream.send_timeout = d;
+  })->group(group);
+  add_duration(app, "--idle-timeout", "The longest time of a connection without streams (10m)", [&options](auto d) {
+    options.idle_timeout.reset();
+    if (d.count() > 0) options.idle_timeout = d;
   })->group(group);
   add_size(app, "--window-size", "A stream's receive window (grows from 64K)", [&stream](auto n) {
     stream.stream_window = n;
@@ -122,19 +175,21 @@ void add_limit_options(CLI::App& app, serve_settings& settings) {
     stream.max_header_bytes = n;
   })->group(group);
   add_count(app, "--max-header-fields", "Their number (100)", stream.max_header_fields)->group(group);
+  add_limit_option(app, stream.limits);
 }
 
 }  // namespace
 
 std::optional<serve_settings> parse_serve(int argc, const char* const* argv) {
   serve_settings settings;
-  settings.options.port = 8443;
   auto app = make_command_line("serve", "Serves HTTP/2: an echo, and other paths to try streams on.",
                                std::string(examples) + path_help);
   add_server_options(*app, settings);
   add_tls_options(*app, settings);
   add_limit_options(*app, settings);
   if (!parse_or_show_help(*app, argc, argv)) return std::nullopt;
+  set_certificates(settings, settings.cert_files, settings.key_files);
+  if (settings.options.listeners.empty()) settings.options.listeners.emplace_back(h2::tcp_listener{.port = 8443});
   return settings;
 }
 

@@ -7,16 +7,26 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace duplex::tool {
 
 struct serve_settings {
   h2::server_options options{};
+  /// In pairs.
+  std::vector<std::string> cert_files{};
+  std::vector<std::string> key_files{};
   /// Where the certificate that was made goes, for clients to trust.
   std::string write_cert{};
   std::size_t threads = 1;
   std::chrono::milliseconds grace{5000};
   bool json = false;
+  /// A line of text for each request.
+  bool access_log = false;
+  /// Where metrics and health are; empty: nowhere.
+  std::string admin{};
+  /// Tell of clients that fail.
+  bool verbose = false;
 };
 
 /// None if help was asked for and printed. Throws `problem` for a usage error.

@@ -11,7 +11,8 @@ import subprocess
 import time
 import unittest
 
-from support import (DUPLEX, GOAWAY, SETTINGS, STEP, Peer, Server, ServedTestCase, drain, frame, is_sanitized, run, start)
+from support import (DUPLEX, GOAWAY, SETTINGS, STEP, Peer, Server, ServedTestCase, drain, frame, is_sanitized,
+                     leave_room_for_few_threads, run, start)
 
 PING, ACK = 6, 1
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "max")
@@ -89,7 +90,23 @@ class Modes(BenchTestCase):
     def test_the_path_of_the_url_is_used(self):
         result = self.bench("-H", "content-type: application/grpc", "-n", "10", url=self.plain.url + "/pkg.Service/Echo")
         self.is_sane(result, 10)
-        self.is_sane(self.bench("--mode", "download", "-n", "10", url=self.plain.url + "/headers"), 10)
+
+    def test_the_size_of_a_download_from_a_path_of_ones_own_is_what_came(self):
+        result = self.bench("--mode", "download", "-n", "10", url=self.plain.url + "/source?bytes=1234")
+        self.is_sane(result, 10)
+        self.assertEqual(result["size"], 1234)
+        done = run("bench", "--mode", "download", "--size", "10", self.plain.url + "/source?bytes=1234")
+        self.assertEqual(done.returncode, 2)
+
+    def test_streams_that_never_have_a_place_are_told(self):
+        server = Server("--http", "--max-concurrent-streams", "10")
+        self.addCleanup(server.kill)
+        result = self.bench("--streams", "25", "-d", "500ms", url=server.url)
+        self.is_sane(result, result["messages"])
+        self.assertEqual(result["never_opened"], 15)
+        self.assertEqual(self.bench("--streams", "10", "-d", "200ms", url=server.url)["never_opened"], 0)
+        done = run("bench", "--streams", "11", "-d", "300ms", server.url)
+        self.assertIn(b"  waiting   1 stream never had a place: the peer allows no more\n", done.stdout)
 
     def test_as_text(self):
         done = run("bench", "-n", "20", self.plain.url)
@@ -113,8 +130,25 @@ class Ends(BenchTestCase):
         self.is_sane(result, result["messages"])
 
     def test_the_duration_ends_a_message_that_never_comes_back(self):
-        result = self.bench("-d", "300ms", url=self.plain.url + "/hang")
+        result = self.bench("-d", "300ms", url=self.plain.url + "/hang", status=28)
         self.assertEqual((result["messages"], result["errors"]), (0, {}))
+        self.assertEqual(self.stderr, "duplex: (28) no message was complete within --duration\n")
+
+    def test_the_duration_bounds_the_connecting(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            began = time.monotonic()
+            self.bench("-d", "300ms", "--connect-timeout", "1h", url=f"https://127.0.0.1:{silent.getsockname()[1]}/",
+                       status=28)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual(self.stderr, "duplex: (28) connecting took longer than --duration\n")
+
+    def test_a_thread_that_cannot_be_made_ends_it(self):
+        if is_sanitized():
+            self.skipTest("a sanitizer takes more memory than there is then")
+        out = run("bench", "--threads", "20", "-c", "20", "-n", "200", f"http://127.0.0.1:{self.plain.port}",
+                  preexec_fn=leave_room_for_few_threads)
+        self.assertEqual(out.returncode, 2, out.stderr)
+        self.assertIn(b"duplex: (2) --threads: no thread could be made: ", out.stderr)
 
     def test_what_comes_first_of_duration_and_messages(self):
         self.is_sane(self.bench("-d", "1h", "-n", "10"), 10)

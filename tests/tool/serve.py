@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """`duplex serve`: its paths, its certificate, its log and its end."""
+import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import tempfile
@@ -9,7 +11,8 @@ import threading
 import time
 import unittest
 
-from support import STEP, Server, ServedTestCase, Talk, kinds, payload, run, start
+from support import (STEP, Server, ServedTestCase, Talk, is_sanitized, kinds, leave_room_for_few_threads, payload, run,
+                     start)
 
 
 class Paths(ServedTestCase):
@@ -191,6 +194,35 @@ class Serving(unittest.TestCase):
         for _ in range(3):
             self.assertEqual(run("open", server.url + "/echo", stdin=b"x").stdout, b"x")
         self.assertEqual(server.stop(), 0)
+
+    def test_a_log_that_is_read_late_holds_nobody_up(self):
+        server = self.serve("--http", "--json")
+        requests = 250  # whose lines are more than a pipe and twice the arrears
+        done = run("bench", "--mode", "download", "-n", str(requests), server.url + "/headers?" + "x" * 10_000)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        events = queue.Queue()
+        reader = threading.Thread(target=lambda: [events.put(json.loads(line)) for line in server.process.stdout])
+        reader.start()
+        self.addCleanup(reader.join)
+        self.addCleanup(server.stop)
+        asked, lines, lost = 0, 0, 0
+        while True:  # until there is room for the line of a request again
+            run("open", server.url + "/last")
+            asked += 1
+            with contextlib.suppress(queue.Empty):
+                while (event := events.get(timeout=0.2)).get("path") != "/last":
+                    lines += event["event"] == "request"
+                    lost += event.get("lines", 0)
+                break
+        self.assertGreater(lost, 0)
+        self.assertIn(lines + lost, range(requests, requests + asked))
+
+    def test_a_thread_that_cannot_be_made_ends_it(self):
+        if is_sanitized():
+            self.skipTest("a sanitizer takes more memory than there is then")
+        out = run("serve", "--http", "--listen", "127.0.0.1:0", "--threads", "20", preexec_fn=leave_room_for_few_threads)
+        self.assertEqual(out.returncode, 2, out.stderr)
+        self.assertIn(b"duplex: (2) --threads: no thread could be made: ", out.stderr)
 
     def test_an_idle_server_stops_at_once(self):
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,13 +3,12 @@
 import json
 import os
 import socket
-import ssl
 import struct
-import subprocess
 import unittest
 
-from support import (DATA, GOAWAY, HEADERS, OK_HEAD, RST_STREAM, STEP, Peer, ServedTestCase, Talk, frame, kinds, read_request,
-                     run)
+from raw_server import fresh_certificate, server_context
+from support import (DATA, GOAWAY, HEADERS, OK_HEAD, RST_STREAM, STEP, Peer, Server, ServedTestCase, Talk, frame, kinds,
+                     read_request, run)
 
 
 class Statuses(ServedTestCase):
@@ -21,7 +20,7 @@ class Statuses(ServedTestCase):
         self.assertEqual(event["error"], error, event)
         for name, value in members.items():
             self.assertEqual(event[name], value, event)
-        self.assertTrue(self.stderr.startswith(f"duplex: ({status}) {event['message']}"), self.stderr)
+        self.assertEqual(self.stderr, f"duplex: ({status}) {event['message']}\n")
         return event
 
     def with_peer(self, behave, status, error, *options, stdin=b"", scheme="http", context=None, **members):
@@ -38,7 +37,7 @@ class Statuses(ServedTestCase):
 
     def test_2_usage(self):
         for options in (("--no-such-option",), ("--window-size", "huge"), ("-m", "soon"), ("-H", "nothing"),
-                        ("--input", "words"), ("--resolve", "localhost"), ("-x", "proxy:1"), ("another", )):
+                        ("--input", "words"), ("--resolve", "localhost"), ("-x", "gopher://proxy"), ("another", )):
             with self.subTest(options):
                 self.open("/echo", *options, status=2)
                 self.assertIn("duplex: (2) ", self.stderr)
@@ -79,7 +78,9 @@ class Statuses(ServedTestCase):
     def test_7_a_port_that_is_closed(self):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
-            self.fails(7, "connect_failed", f"http://127.0.0.1:{unused.getsockname()[1]}/", retry_safe=True)
+            at = f"127.0.0.1:{unused.getsockname()[1]}"
+            self.fails(7, "connect_failed", f"http://{at}/", origin="network", scope="connection", retry_safe=True,
+                       message=f"cannot connect to {at} (Connection refused); nothing listens there", bytes_sent=0)
 
     def test_7_a_unix_socket_that_is_not_there(self):
         self.fails(7, "connect_failed", "http://localhost/", "--unix-socket", "/nonexistent/socket")
@@ -90,8 +91,19 @@ class Statuses(ServedTestCase):
             connection.sendall(frame(GOAWAY, body=struct.pack(">II", 1, 2) + b"because"))
             connection.shutdown(socket.SHUT_WR)
 
-        event = self.with_peer(behave, 16, "goaway", origin="peer", scope="connection", http2_code="INTERNAL_ERROR")
-        self.assertIn("because", event["message"])
+        event = self.with_peer(behave, 16, "goaway", origin="peer", scope="connection", http2_code="INTERNAL_ERROR",
+                               last_stream_id=1, debug_data="because", bytes_sent=0, retry_safe=False)
+        self.assertTrue(event["message"].endswith('ended the connection with GOAWAY INTERNAL_ERROR "because"'), event)
+
+    def test_16_debug_data_that_is_no_text_is_in_base64(self):
+        def behave(connection):
+            read_request(connection)
+            connection.sendall(frame(GOAWAY, body=struct.pack(">II", 1, 2) + b"\xff\x00"))
+            connection.shutdown(socket.SHUT_WR)
+
+        event = self.with_peer(behave, 16, "goaway", debug_data_base64="/wA=")
+        self.assertNotIn("debug_data", event)
+        self.assertTrue(event["message"].endswith('"\\xff\\x00"'), event)
 
     def test_16_the_peer_breaks_http2(self):
         def behave(connection):
@@ -105,30 +117,37 @@ class Statuses(ServedTestCase):
             connection.recv(65536)
             connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
-        self.with_peer(behave, 16, "protocol_not_negotiated")
+        event = self.with_peer(behave, 16, "protocol_not_negotiated", origin="peer")
+        self.assertIn('"HTTP/1.1 400 Bad Request"', event["message"])
+        for absent in ("http2_code", "last_stream_id", "debug_data", "debug_data_base64"):
+            self.assertNotIn(absent, event)
+
+    def test_16_cleartext_to_a_tls_port(self):
+        def behave(connection):
+            connection.recv(65536)
+            connection.sendall(bytes.fromhex("15030300020246"))  # a fatal alert
+
+        event = self.with_peer(behave, 16, "protocol_not_negotiated", origin="peer")
+        self.assertTrue(event["message"].endswith(" speaks TLS on this port; use https://"), event)
+
+    def test_56_cleartext_to_our_own_tls_port(self):
+        event = self.fails(56, "connection_lost", f"http://localhost:{self.tls.port}/")
+        self.assertTrue(event["message"].endswith("if it wants TLS, use https://"), event)
 
     def test_16_alpn_is_not_h2(self):
-        context = self.server_context(["http/1.1"])
+        context = server_context(self.scratch.name, "http/1.1")
         self.with_peer(lambda connection: None, 16, "protocol_not_negotiated", "-k", scheme="https", context=context)
-
-    def server_context(self, protocols):
-        # Python wants a key in a file, and our own server keeps its key to itself.
-        pem = os.path.join(self.scratch.name, "peer.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-keyout", pem + ".key", "-out", pem, "-days", "2", "-subj", "/CN=localhost"],
-                       check=True, capture_output=True, timeout=STEP)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem, pem + ".key")
-        context.set_alpn_protocols(protocols)
-        return context
 
     def test_28_connecting_takes_too_long(self):
         # The connection is made by the kernel; the handshake never comes.
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            self.fails(28, "timeout", f"https://127.0.0.1:{silent.getsockname()[1]}/", "--connect-timeout", "300ms")
+            at = f"127.0.0.1:{silent.getsockname()[1]}"
+            self.fails(28, "timeout", f"https://{at}/", "--connect-timeout", "300ms", retry_safe=True,
+                       message=f"the TLS handshake with {at} took longer than --connect-timeout, 300 ms")
 
     def test_28_no_message_comes(self):
-        self.fails(28, "timeout", self.plain.url + "/hang", "--recv-timeout", "300ms")
+        self.fails(28, "timeout", self.plain.url + "/hang", "--recv-timeout", "300ms",
+                   message="no message came in time; --recv-timeout bounds the wait")
 
     def test_28_everything_takes_too_long(self):
         self.fails(28, "timeout", self.plain.url + "/hang", "-m", "0.3")
@@ -136,11 +155,14 @@ class Statuses(ServedTestCase):
 
     def test_28_the_peer_takes_nothing(self):
         # /slow does not read, so the window of the stream closes.
-        self.fails(28, "timeout", self.plain.url + "/slow?rate=10&bytes=infinity", "--send-timeout", "300ms",
-                   stdin=bytes(4 << 20))
+        event = self.fails(28, "timeout", self.plain.url + "/slow?rate=10&bytes=infinity", "--send-timeout", "300ms",
+                           stdin=bytes(4 << 20), origin="local", scope="stream", http2_code="CANCEL", retry_safe=False)
+        self.assertIn("within --send-timeout", event["message"])
+        self.assertGreaterEqual(event["bytes_sent"], 65535)
 
     def test_35_tls_to_a_cleartext_port(self):
-        self.fails(35, "tls_failed", f"https://localhost:{self.plain.port}/")
+        event = self.fails(35, "tls_failed", f"https://localhost:{self.plain.port}/")
+        self.assertTrue(event["message"].endswith("for cleartext use http://"), event)
 
     def test_55_send_after_the_end(self):
         events = self.script("/echo", "fin", "send x", status=55)
@@ -172,7 +194,22 @@ class Statuses(ServedTestCase):
         self.with_peer(behave, 56, "connection_lost", origin="network", scope="connection", retry_safe=False)
 
     def test_60_a_certificate_that_nobody_vouches_for(self):
-        self.fails(60, "certificate_invalid", self.tls.url + "/echo")
+        event = self.fails(60, "certificate_invalid", self.tls.url + "/echo", origin="local", retry_safe=True)
+        self.assertIn("self-signed certificate: subject CN=", event["message"])
+        self.assertTrue(event["message"].endswith("; to trust its authority, give its PEM file as --cacert"), event)
+
+    def test_60_a_certificate_of_another_authority(self):
+        other = fresh_certificate(self.scratch.name)
+        event = self.fails(60, "certificate_invalid", self.tls.url + "/echo", "--cacert", other)
+        self.assertTrue(event["message"].endswith(f"; its authority is not in --cacert {other}"), event)
+
+    def test_56_a_server_that_wants_a_certificate(self):
+        ours = fresh_certificate(self.scratch.name)
+        server = Server("--cert", ours, "--key", ours + ".key", "--client-ca", ours)
+        self.addCleanup(server.kill)
+        event = self.fails(56, "connection_lost", server.url + "/", "--cacert", ours, origin="peer", scope="connection")
+        self.assertTrue(event["message"].endswith("; it wants a client's certificate: give --cert and --key"), event)
+        self.open("/echo", "--cacert", ours, "--cert", ours, "--key", ours + ".key", server=server)
 
     def test_0_a_certificate_that_the_systems_authorities_vouch_for(self):
         # OpenSSL takes the system's authorities from where this says.
@@ -180,8 +217,10 @@ class Statuses(ServedTestCase):
         self.assertEqual((out.returncode, out.stdout, out.stderr), (0, b"trusted\n", b""))
 
     def test_60_a_certificate_for_another_name(self):
-        self.fails(60, "certificate_invalid", self.tls.url + "/echo", "--cacert", self.cert, "--servername",
-                   "other.example")
+        event = self.fails(60, "certificate_invalid", self.tls.url + "/echo", "--cacert", self.cert, "--servername",
+                           "other.example")
+        self.assertIn('it is for "localhost", 127.0.0.1, ::1, not for "other.example"', event["message"])
+        self.assertTrue(event["message"].endswith("; --servername verifies another name"), event)
 
     def test_92_the_peer_resets_the_stream(self):
         self.fails(92, "stream_reset", self.plain.url + "/reset/ENHANCE_YOUR_CALM?after=3", origin="peer",
@@ -233,6 +272,21 @@ class Statuses(ServedTestCase):
 
         with Peer(behave) as peer:
             self.open(f"http://127.0.0.1:{peer.port}/", stdin=bytes(1 << 20))
+
+    def test_verbose_says_who_failed_and_how_far_it_came(self):
+        self.open("/reset/CANCEL?after=3", "-v", stdin=b"12345", status=92)
+        self.assertRegex(self.stderr, r"\* Failed: peer, the stream, CANCEL, \d bytes sent, not safe to retry\n"
+                         r"duplex: \(92\) localhost:\d+ \(127.0.0.1:\d+\) reset the stream with CANCEL\n")
+
+    def test_what_is_in_quotes_is_not_taken_for_an_option(self):
+        event = self.fails(3, "invalid_argument", "http://localhost/ connect_timeout")
+        self.assertIn('"http://localhost/ connect_timeout"', event["message"])
+
+    def test_the_names_of_options_are_those_of_the_command_line(self):
+        self.fails(2, "invalid_argument", "http://localhost/", "--connect-timeout", "0",
+                   message="option --connect-timeout must be more than 0")
+        self.fails(2, "invalid_argument", "https://localhost/", "--key", "/nonexistent",
+                   message="--key without --cert")
 
     def test_silent_keeps_the_status_and_says_nothing(self):
         self.open("/reset/CANCEL", "-s", status=92)

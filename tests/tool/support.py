@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import queue
+import resource
 import signal
 import socket
 import struct
@@ -88,6 +89,12 @@ class ServedTestCase(unittest.TestCase):
     def script(self, path, *commands, options=(), **more):
         """The events that a script from standard input brings."""
         return self.events(path, "--script", "-", *options, stdin="\n".join(commands).encode(), **more)
+
+
+def leave_room_for_few_threads():
+    """In a child: their stacks are so large that the fifth finds no place, while there is memory for everything else."""
+    resource.setrlimit(resource.RLIMIT_STACK, (200 << 20, 200 << 20))
+    resource.setrlimit(resource.RLIMIT_AS, (1000 << 20, 1000 << 20))
 
 
 def run(*arguments, stdin=b"", **more):
