@@ -142,7 +142,26 @@ class walk {
         if (h.to->knows(x.id)) require(h.to->stream(x.id).ledger.owed() == 0);
       }
     }
+    check_window(peers_.client, peers_.server, client_.connection_window);
+    check_window(peers_.server, peers_.client, server_.connection_window);
     require(peers_.client.failure_of_connection() == "none" && peers_.server.failure_of_connection() == "none");
+  }
+
+  // Credit goes back as soon as it is half of the window. So with as many bytes as are missing for that, the window is
+  // whole again, unless credit was lost on the way.
+  void check_window(endpoint& to, endpoint& from, std::size_t full) {
+    const auto window = [&] { return static_cast<std::size_t>(to->stats(peers_.now).recv_window); };
+    require(window() == full || full - window() < full / 2);
+    const auto id = peers_.open();
+    require(id != 0);
+    if (&from == &peers_.server) (void)from.respond(id);
+    (void)from.send(id, std::string(full / 2 - (full - window()), 'w'));
+    for (std::size_t got = 1; got > 0;) {
+      peers_.pump();
+      got = to.body(id).size();
+      to.consume(id, got);
+    }
+    require(window() == full);
   }
 
   input in_;

@@ -5,9 +5,9 @@ import subprocess
 from harness import STEP, Wrong, expect
 
 
-def serve(harness, *options):
-    """Starts the server and returns (process, URL)."""
-    process = harness.start(harness.duplex, "serve", "--listen", "127.0.0.1:0", *options,
+def serve(harness, *options, address="127.0.0.1", inside=()):
+    """Starts the server, perhaps `inside` a namespace, and returns (process, URL)."""
+    process = harness.start(*inside, harness.duplex, "serve", "--listen", f"{address}:0", *options,
                             stdout=subprocess.PIPE, text=True)
     line = process.stdout.readline()
     prefix = "listening on "
