@@ -7,6 +7,7 @@ import sys
 
 import cases
 import tables
+import targets
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
 PAGE = DOCS / "performance.md"
@@ -80,9 +81,13 @@ def said(skipped):
     return [f"{title}: {why} ({', '.join(dict.fromkeys(places))})" for (title, why), places in grouped.items()]
 
 
-def write(record):
+def write(record, measured=True):
     plotted = plot(record)
+    if not plotted and not measured:
+        plotted = [file.stem for file in PLOTS.glob("*.svg")]  # they are of the same record
     parts = [INTRODUCTION.rstrip(), f"The machine: {record['machine']}."]
+    parts.append("## Against the targets\n\n" + targets.markdown(record["tables"]) +
+                 "\n\nFrom the tables below: `./dev bench --redraw` writes it without measuring.")
     parts += [section(t, record["tables"][t.name], t.name in plotted) for t in cases.TABLES
               if t.name in record["tables"]]
     if record["skipped"]:
