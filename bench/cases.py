@@ -37,6 +37,8 @@ class Table:
     # What the base does instead, for a workload that it does not have.
     base_cell: Cell = None
     quick: bool = True
+    # Whether the programs of others take part.
+    peers: bool = True
 
 
 def both(title, workload, **rest):
@@ -48,6 +50,8 @@ BULK = both("up", "up") + both("down", "down") + both("both ways", "echo")
 CONNECT = (Cell("full handshake", "connect", tls=True), Cell("resumed", "reconnect", tls=True))
 IDLE = (Cell("10,000 streams", "idle", streams=10000),
         Cell("1,000 TLS connections", "idle-connections", tls=True, streams=1000))
+MANY = (Cell("50,000 streams", "idle", streams=50000),
+        Cell("10,000 TLS connections", "idle-connections", tls=True, streams=10000))
 THREADS = tuple(Cell(f"{n} {kind}", "pingpong", streams=100, threads=n, tls=kind == "TLS")
                 for kind in ("clear", "TLS") for n in (1, 2))
 TABLES = (
@@ -74,6 +78,8 @@ TABLES = (
           of_servers=True, quick=False),
     Table("servers-memory", "Memory of what is idle, kB each in the server", "memory", "nghttp2", IDLE, of_servers=True,
           quick=False),
+    Table("servers-scale", "As many as a server is built for, kB each in the server", "memory", "nghttp2", MANY,
+          of_servers=True, quick=False, peers=False),
 )
 
 TITLES = {

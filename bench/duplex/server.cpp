@@ -69,7 +69,8 @@ int main(int argc, char** argv) {
   return bench::run([&] {
     const auto plan = bench::parse_server(argc, argv);
     duplex::h2::server_options options{.cleartext = !plan.tls(), .cert_file = plan.cert, .key_file = plan.key};
-    options.max_concurrent_streams = 20000;
+    options.max_concurrent_streams = 60000;
+    options.max_connections = 20000;
     boost::asio::io_context io(static_cast<int>(plan.threads));
     const duplex::h2::server server(io.get_executor(), options, bench::answer);
     std::cout << server.port() << std::endl;

@@ -75,7 +75,7 @@ session_ptr calls::make_session() {
   nghttp2_option* raw = nullptr;
   nghttp2_option_new(&raw);
   const option_ptr options(raw);
-  nghttp2_option_set_peer_max_concurrent_streams(raw, 20000);
+  nghttp2_option_set_peer_max_concurrent_streams(raw, 60000);
   nghttp2_session* made = nullptr;
   nghttp2_session_client_new2(&made, list.get(), this, raw);
   session_ptr s(made);

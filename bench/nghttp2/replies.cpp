@@ -7,7 +7,7 @@
 namespace bench {
 namespace {
 
-constexpr std::uint32_t most_streams = 20000;
+constexpr std::uint32_t most_streams = 60000;
 
 using reply = replies::reply;
 
