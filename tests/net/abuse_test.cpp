@@ -22,7 +22,10 @@ constexpr std::uint8_t continuation = 9;
 
 const std::string greeting =
     std::string(client_preface) + make_frame(settings_frame, 0, 0) + make_frame(settings_frame, 1, 0);
-const std::string head_of_request = "\x83\x86\x84\x01\x01x";  // POST http / x, as RFC 7541, section 6 has it
+// As RFC 7541, section 6 has them.
+const std::string head_of_request = "\x83\x86\x84\x01\x01x";   // POST http / x: is echoed
+const std::string head_of_download = "\x82\x86\x84\x01\x01x";  // GET http / x: brings more than any socket takes
+const std::string head_of_nobody = "\x83\x86\x85\x01\x01x";    // POST http /index.html x: nobody reads what is sent
 
 std::string request_on(std::uint32_t stream, const std::string& more = {}, std::uint8_t flags = 4) {
   return make_frame(headers_frame, flags, stream, head_of_request + more);
@@ -63,7 +66,7 @@ struct abuse {
   const char* told = nullptr;
   enum class end {
     stays,   // until the server ends it
-    deaf,    // as well, and reads nothing
+    deaf,    // until the operator is told, and reads nothing
     leaves,  // when its stream was reset
   } ending = end::stays;
 };
@@ -100,6 +103,34 @@ std::vector<abuse> ways() {
       {"unknown_frames", [] { return greeting + times(3000, make_frame(0x7f, 0, 0, "?")); }, "limit_exceeded"},
       {"empty_data", [] { return greeting + request_on(1) + times(3000, make_frame(data_frame, 0, 1)); },
        "limit_exceeded"},
+      {"empty_data_between_bytes",
+       [] {
+         return greeting + request_on(1) +
+                times(3000, make_frame(data_frame, 0, 1) + make_frame(data_frame, 0, 1, "x"));
+       },
+       "limit_exceeded"},
+      {"headers_of_a_stream_that_is_over",
+       [] {
+         return greeting + request_on(1) + make_frame(rst_stream, 0, 1, u32(8)) +
+                times(3000, make_frame(headers_frame, 5, 1, field("late", "x")));
+       },
+       "limit_exceeded"},
+      {"bytes_of_many_streams_that_nobody_reads",
+       [] {
+         return greeting + streams(8, [](auto id) {
+                  return make_frame(headers_frame, 4, id, head_of_nobody) +
+                         make_frame(data_frame, 0, id, std::string(9000, 'x'));
+                });
+       },
+       nullptr, abuse::end::leaves},
+      {"an_answer_that_it_does_not_read",
+       [] {
+         return std::string(client_preface) +
+                make_frame(settings_frame, 0, 0, std::string("\0\4", 2) + u32(0x7fffffff)) +
+                make_frame(settings_frame, 1, 0) + make_frame(window_update, 0, 0, u32(0x7fff0000)) +
+                make_frame(headers_frame, 5, 1, head_of_download);
+       },
+       "timeout", abuse::end::deaf},
       {"window_updates",
        [] { return greeting + request_on(1) + times(300000, make_frame(window_update, 0, 1, u32(1))); },
        "limit_exceeded"},
@@ -139,23 +170,35 @@ class abuse_of_a_server : public ::testing::TestWithParam<abuse> {
  protected:
   abuse_of_a_server() {
     opts_.cleartext = true;
-    opts_.handshake_timeout = 300ms;
-    opts_.stream.settings_timeout = 300ms;
-    opts_.stream.header_timeout = 300ms;
-    opts_.stream.keepalive_time = 300ms;
-    opts_.stream.keepalive_timeout = 300ms;
+    opts_.handshake_timeout = 1s;
+    opts_.stream.settings_timeout = 1s;
+    opts_.stream.header_timeout = 1s;
+    opts_.stream.keepalive_time = 1s;
+    opts_.stream.keepalive_timeout = 1s;
     opts_.stream.close_timeout = 50ms;
     opts_.stream.stream_window = 10000;
+    opts_.stream.send_timeout = 1s;
+    opts_.stream.max_connection_buffer = 50000;
     opts_.on_failure = [this](const h2::connection_info& info, const failure& why) {
       told_.push_back(name(why.code));
       blamed_.push_back(info.peer);
     };
-    server_.emplace(io_.get_executor(), opts_, echo);
+    server_.emplace(io_.get_executor(), opts_,
+                    [this](request head, h2::stream s) { return answer(std::move(head), s); });
   }
 
-  static asio::awaitable<void> echo(request, h2::stream s) {
+  asio::awaitable<void> answer(request head, h2::stream s) {
     const response ok{200, {}};
     co_await s.async_send_response(ok, asio::use_awaitable);
+    if (head.path() == "/index.html") {
+      unread_.push_back(s);
+      co_return;
+    }
+    if (head.method == "GET") {
+      const std::string much(std::size_t{64} << 20, 'x');
+      co_await s.async_send(much, h2::fin, asio::use_awaitable);
+      co_return;
+    }
     for (;;) {
       auto m = co_await s.async_recv(asio::use_awaitable);
       if (std::holds_alternative<done>(m)) break;
@@ -165,6 +208,7 @@ class abuse_of_a_server : public ::testing::TestWithParam<abuse> {
   }
 
   asio::awaitable<void> misbehave(const abuse& how) {
+    while (!neighbour_is_there_) co_await asio::post(as_value);
     tcp::socket socket(io_);
     co_await socket.async_connect(loopback(server_->port()), as_value);
     abuser_ = "127.0.0.1:" + std::to_string(socket.local_endpoint().port());
@@ -177,7 +221,7 @@ class abuse_of_a_server : public ::testing::TestWithParam<abuse> {
       co_await read_frame(socket, rst_stream, heard);
       socket.close();
     }
-    while (writing) co_await asio::post(as_value);
+    while (writing || (how.ending == abuse::end::deaf && told_.empty())) co_await asio::post(as_value);
     abuser_is_gone_ = true;
   }
   static asio::awaitable<void> write_all(tcp::socket& socket, std::string bytes, bool& writing) {
@@ -190,6 +234,7 @@ class abuse_of_a_server : public ::testing::TestWithParam<abuse> {
     const request head{.url = server_->url()};
     auto s = co_await h2::async_open(io_.get_executor(), head, options(), asio::use_awaitable);
     (void)co_await s.async_recv(asio::use_awaitable);
+    neighbour_is_there_ = true;
     for (int after = 0; after < 20; after += abuser_is_gone_ ? 1 : 0) {
       const auto text = "round trip " + std::to_string(++round_trips_);
       co_await s.async_send(text, asio::use_awaitable);
@@ -211,7 +256,9 @@ class abuse_of_a_server : public ::testing::TestWithParam<abuse> {
   std::optional<h2::server> server_;
   std::vector<std::string> told_;
   std::vector<std::string> blamed_;
+  std::vector<h2::stream> unread_;
   std::string abuser_;
+  bool neighbour_is_there_ = false;
   bool abuser_is_gone_ = false;
   int round_trips_ = 0;
   bool ended_well_ = false;
