@@ -77,7 +77,7 @@ std::string printer::opened(std::int32_t stream_id, const h2::connection_info& i
   if (!info.tls_version.empty()) {
     event["tls_resumed"] = info.tls_resumed;
     event["tls_cipher"] = json_text(info.tls_cipher);
-    event["alpn"] = "h2";
+    event["alpn"] = json_text(info.tls_alpn);
   }
   if (!info.peer_certificate.empty()) event["certificate_subject"] = json_text(info.peer_certificate);
   if (!info.certificate_issuer.empty()) event["certificate_issuer"] = json_text(info.certificate_issuer);
