@@ -19,7 +19,8 @@ struct request {
   std::string url{};
   /// Regular fields. `host` becomes `:authority`; pseudo-fields and connection-specific fields are refused.
   fields headers{};
-  /// The `:protocol` of an extended CONNECT (RFC 8441), or empty.
+  /// The `:protocol` of an extended CONNECT (RFC 8441), or empty. A client's open of one waits for the server's
+  /// SETTINGS, and fails with `errc::protocol_not_negotiated` if they do not offer it.
   std::string protocol{};
 
   /// The part of `url` before `://`.

@@ -29,6 +29,8 @@ class open_queue {
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
 
+  [[nodiscard]] const entry& front() const { return queue_.front(); }
+
   void push(entry e) { queue_.push_back(std::move(e)); }
 
   [[nodiscard]] entry pop() {

@@ -153,7 +153,8 @@ class session {
 
   /// Client: opens a stream at once; 0 if there can be none. The head was checked.
   std::int32_t open(const request_head& head, const options& opts);
-  /// Client: opens a stream as soon as the peer's limit has a place for it, which an event tells.
+  /// Client: opens a stream as soon as the peer's limit has a place for it, and an extended CONNECT (RFC 8441) not
+  /// before the peer's SETTINGS are here; an event tells.
   [[nodiscard]] error_code open_when_possible(op_id op, request_head head, options opts, time_point deadline);
   /// Whether `op` was waiting to be opened; it is forgotten.
   bool cancel_open(op_id op);
@@ -247,6 +248,7 @@ class session {
   };
 
   void submit_settings();
+  [[nodiscard]] bool is_decided(const request_head& head) const;
   [[nodiscard]] bool may_say(const request_head& head) const;
   bool open_waiting();
   void refuse_waiting();

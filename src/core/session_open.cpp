@@ -17,7 +17,10 @@ constexpr std::size_t most_pseudo_fields = 5;
 
 }  // namespace
 
-// An extended CONNECT only after the peer has said that it knows it (RFC 8441, section 3).
+// An extended CONNECT only after the peer has said that it knows it (RFC 8441, section 3). It says so in its first
+// SETTINGS or never, as far as we wait for it.
+bool session::is_decided(const request_head& head) const { return settings_seen_ || head.protocol.empty(); }
+
 bool session::may_say(const request_head& head) const {
   return head.protocol.empty() ||
          nghttp2_session_get_remote_settings(engine_.get(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
@@ -55,8 +58,8 @@ std::int32_t session::open(const request_head& head, const options& opts) try {
 
 error_code session::open_when_possible(op_id op, request_head head, options opts, time_point deadline) try {
   if (!accepts_streams()) return errc::refused;
-  if (!may_say(head)) return errc::invalid_argument;
-  const bool waits = !waiting_.empty() || !has_place();
+  if (is_decided(head) && !may_say(head)) return errc::protocol_not_negotiated;
+  const bool waits = !waiting_.empty() || !has_place() || !is_decided(head);
   if (waits && waiting_.full()) return errc::limit_exceeded;
   waiting_.push({op, std::move(head), std::move(opts)});
   deadlines_.set({0, waiting::open, op}, deadline);
@@ -84,7 +87,7 @@ bool session::has_place() const {
 // Returns whether a stream was opened.
 bool session::open_waiting() {
   bool opened = false;
-  while (!waiting_.empty() && accepts_streams() && has_place()) {
+  while (!waiting_.empty() && accepts_streams() && has_place() && is_decided(waiting_.front().head)) {
     const auto next = waiting_.pop();
     deadlines_.clear({0, waiting::open, next.op});
     const auto id = open(next.head, next.opts);
@@ -116,6 +119,14 @@ failure session::why_not_opened() const try {
     why.last_stream_id = goaway_.last_stream_id;
     why.debug_data = goaway_.debug_data;
     why.message = explain_goaway() + " before this stream";
+  } else if (accepts_streams()) {
+    // Then it was not the connection: all that it may not take is an extended CONNECT.
+    why.code = errc::protocol_not_negotiated;
+    why.origin = origin::peer;
+    why.message = config_.peer + " does not take extended CONNECT (RFC 8441): its SETTINGS do not offer it";
+    why.scope = scope::stream;
+    why.retry_safe = true;
+    return why;
   }
   why.scope = scope::connection;
   why.bytes_sent = 0;

@@ -103,6 +103,15 @@ problem check_method(std::string_view method) {
   return "method " + quoted(method) + " is not a token";
 }
 
+problem check_protocol(std::string_view protocol, std::string_view method) {
+  if (protocol.empty()) return std::nullopt;
+  if (!std::all_of(protocol.begin(), protocol.end(), is_token)) {
+    return "protocol " + quoted(protocol) + " is not a token";
+  }
+  if (method == "CONNECT") return std::nullopt;
+  return "protocol " + quoted(protocol) + " needs the method CONNECT, not " + std::string(method);
+}
+
 problem check_path(std::string_view path) {
   if (path == "*") return std::nullopt;
   if (!path.starts_with('/')) return "path " + quoted(path) + " does not start with /";

@@ -17,6 +17,8 @@ using problem = std::optional<std::string>;
 
 /// A method is a token (RFC 9110, section 9.1).
 [[nodiscard]] problem check_method(std::string_view method);
+/// The `:protocol` of an extended CONNECT (RFC 8441, section 4); empty: there is none.
+[[nodiscard]] problem check_protocol(std::string_view protocol, std::string_view method);
 
 /// The value of `:path`: starts with `/`, printable, no space (RFC 9113, section 8.3.1).
 [[nodiscard]] problem check_path(std::string_view path);

@@ -4,6 +4,7 @@
 
 #include "core/validate.hpp"
 #include "h2/connector.hpp"
+#include "h2/extended_connect.hpp"
 #include "h2/failures.hpp"
 #include "net/background.hpp"
 #include "net/blocking.hpp"
@@ -44,6 +45,9 @@ std::shared_ptr<net::connection> make_client(const net::strand& executor, net::d
 
 void detail::start_open(const asio::any_io_executor& executor, const request& head, options opts,
                         open_handler handler) {
+  if (!head.protocol.empty() && std::holds_alternative<net::parsed_request>(check_open(head, opts))) {
+    return start_extended_connect(executor, head, std::move(opts), std::move(handler));
+  }
   connect(
       executor, head, std::move(opts), std::move(handler),
       [](const std::shared_ptr<net::connection>& link, const core::request_head& parsed, const options& o) {

@@ -152,18 +152,20 @@ std::variant<parsed_request, std::string> parse_request(const request& rq) {
   head.method = rq.method;
   head.scheme = url.where.tls ? "https" : "http";
   head.authority = url.host;
+  const bool is_plain_connect = rq.method == "CONNECT" && rq.protocol.empty();
   const bool default_port = url.where.port == (url.where.tls ? 443 : 80);
-  if (!default_port || head.method == "CONNECT") head.authority += ":" + std::to_string(url.where.port);
+  if (!default_port || is_plain_connect) head.authority += ":" + std::to_string(url.where.port);
   head.path = url.path;
+  head.protocol = rq.protocol;
   head.headers = rq.headers;
 
   if (auto bad = core::check_method(head.method)) return *bad;
+  if (auto bad = core::check_protocol(head.protocol, head.method)) return *bad;
   if (auto bad = take_host(head.headers, head.authority)) return *bad;
   if (auto bad = core::check_fields(head.headers)) return *bad;
   if (!url.login.empty() && !head.headers.contains("authorization")) {
     head.headers.add("authorization", url.login, true);
   }
-  if (!rq.protocol.empty()) return "protocol " + quoted(rq.protocol) + ": extended CONNECT is not supported yet";
   return out;
 }
 

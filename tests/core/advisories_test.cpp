@@ -255,7 +255,7 @@ TEST_P(advisory, rfc8441_3_an_extended_connect_is_not_said_to_a_server_that_does
     EXPECT_EQ(p.us->open(head, {}), 0) << "the server has not said anything yet";
     p.greet({{8, knows}});
     EXPECT_EQ(p.us->open(head, {}), knows == 1 ? 1 : 0);
-    EXPECT_EQ(name(p.us->open_when_possible(1, head, {}, p.now + 1s)), knows == 1 ? "ok" : "invalid_argument");
+    EXPECT_EQ(name(p.us->open_when_possible(1, head, {}, p.now + 1s)), knows == 1 ? "ok" : "protocol_not_negotiated");
     if (knows == 0) {
       EXPECT_THAT(p.heard(), IsEmpty()) << "not a byte was sent";
     }

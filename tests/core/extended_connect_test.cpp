@@ -116,5 +116,37 @@ TEST_P(extended_connect, rfc8441_5_carries_data_both_ways_and_ends_like_a_socket
   EXPECT_THAT(p.heard(), Contains("DATA 1 #15"));
 }
 
+// A client
+
+const core::request_head chat{"CONNECT", "http", "peer", "/", "chat", {}};
+
+TEST_P(extended_connect, rfc8441_3_of_a_client_waits_for_the_servers_settings) {
+  scripted_peer p(role::client, GetParam());
+  EXPECT_EQ(name(p.us->open_when_possible(1, chat, {}, p.now + 1s)), "ok");
+  EXPECT_EQ(name(p.us->open_when_possible(2, chat, {}, p.now + 1s)), "ok");
+  EXPECT_THAT(p.us.opened(), IsEmpty());
+  p.say(raw::settings({{enable_connect_protocol, 1}}));
+  EXPECT_THAT(p.us.opened(), ElementsAre(1, 3));
+  EXPECT_THAT(p.heard(), AllOf(Contains(StartsWith("HEADERS 1")), Contains(StartsWith("HEADERS 3"))));
+}
+
+TEST_P(extended_connect, rfc8441_3_of_a_client_is_not_opened_without_the_servers_offer) {
+  scripted_peer p(role::client, GetParam());
+  EXPECT_EQ(name(p.us->open_when_possible(1, chat, {}, p.now + 1s)), "ok");
+  p.greet();
+  EXPECT_EQ(p.us.count(core::event::kind::not_opened), 1U);
+  EXPECT_EQ(name(p.us->why_not_opened().code), "protocol_not_negotiated");
+  EXPECT_EQ(p.open(), 1) << "the connection goes on";
+}
+
+TEST_P(extended_connect, of_a_client_times_out_where_no_settings_come) {
+  scripted_peer p(role::client, GetParam());
+  EXPECT_EQ(name(p.us->open_when_possible(1, chat, {}, p.now + 1s)), "ok");
+  p.advance(1s);
+  EXPECT_EQ(p.us.count(core::event::kind::timed_out), 1U);
+  p.greet({{enable_connect_protocol, 1}});
+  EXPECT_THAT(p.us.opened(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace duplex::test

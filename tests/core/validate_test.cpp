@@ -93,6 +93,15 @@ TEST(validate, rfc9110_9_1_a_method_is_a_token) {
   }
 }
 
+TEST(validate, rfc8441_4_a_protocol_is_a_token_and_goes_with_connect) {
+  for (const auto* good : {"", "websocket", "connect-udp"}) EXPECT_FALSE(check_protocol(good, "CONNECT")) << good;
+  for (const auto& bad : {"web socket"s, "a\nb"s, "a\0b"s, "\xc3\xa4"s}) {
+    EXPECT_THAT(check_protocol(bad, "CONNECT").value_or(""), HasSubstr("protocol " + core::quoted(bad)));
+  }
+  EXPECT_FALSE(check_protocol("", "GET"));
+  EXPECT_THAT(check_protocol("websocket", "GET").value_or(""), HasSubstr("needs the method CONNECT, not GET"));
+}
+
 TEST(validate, rfc9113_8_3_1_a_path_starts_with_a_slash_and_has_no_space) {
   for (const auto* good : {"/", "/a/b?c=d&e", "/%20", "*", "//", "/\xc3\xa4"}) EXPECT_FALSE(check_path(good)) << good;
   for (const auto& bad :
