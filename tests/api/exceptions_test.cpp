@@ -424,6 +424,7 @@ TEST(an_exception, of_a_handler_on_an_executor_of_the_users_never_reaches_the_li
   asio::io_context io;
   s.async_send("a", asio::bind_executor(io, thrower{}));
   ASSERT_TRUE(throws(io));
+  io.run_for(patience);  // which ends when the library's thread has let go of the context
   EXPECT_EQ(describe(s.recv()), "response 200");
   EXPECT_EQ(describe(s.recv()), "data a");
 }
