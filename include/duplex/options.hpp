@@ -144,7 +144,8 @@ struct options {
   /// server also with a frame that the client began, after five seconds. A stream on which neither side has anything
   /// under way may be silent for ever. 0: a single byte is progress enough, and a frame may take for ever.
   std::size_t min_rate = 240;
-  /// How long an orderly close waits for the peer before the transport is closed.
+  /// How long an orderly close waits for the peer before the transport is closed; longer while the peer takes what it
+  /// was sent, for `send_timeout` at most. As long a server that shuts down waits for the answer to its first GOAWAY.
   duration close_timeout{1000};
   /// How long the peer may take to acknowledge our SETTINGS (RFC 9113, section 6.5.3). Then the connection ends with
   /// GOAWAY (SETTINGS_TIMEOUT) and `errc::timeout`.

@@ -532,8 +532,9 @@ void session::ping(std::uint64_t opaque) try {
 
 void session::goaway(std::uint32_t http2_code, std::string_view debug_data) try {
   const bool graceful = http2_code == raw(h2::code::no_error);
-  if (dead_ || terminated_by_us_ || (graceful && draining_)) return;
-  draining_ = true;
+  if (dead_ || terminated_by_us_ || (graceful && drain_ == drain::begun)) return;
+  drain_ = drain::begun;
+  deadlines_.clear({0, waiting::drain_answer, 0});
   const auto last = nghttp2_session_get_last_proc_stream_id(engine_.get());
   if (config_.role == role::server) last_accepted_ = last;
   debug_data = debug_data.substr(0, max_debug_data);
@@ -552,8 +553,19 @@ void session::goaway(std::uint32_t http2_code, std::string_view debug_data) try 
   out_of_memory();
 }
 
+void session::shut_down(time_point now) try {
+  // A client opens what is served, and who has not begun has nothing under way.
+  if (config_.role == role::client || !settings_seen_) return goaway(raw(h2::code::no_error), {});
+  if (dead_ || failed_ || drain_ != drain::no) return;
+  drain_ = drain::announced;
+  checked(nghttp2_submit_shutdown_notice(engine_.get()));
+  deadlines_.set({0, waiting::drain_answer, 0}, after(now, config_.defaults.close_timeout));
+} catch (...) {
+  out_of_memory();
+}
+
 bool session::accepts_streams() const noexcept {
-  return !dead_ && !failed_ && !draining_ && nghttp2_session_check_request_allowed(engine_.get()) != 0;
+  return !dead_ && !failed_ && drain_ == drain::no && nghttp2_session_check_request_allowed(engine_.get()) != 0;
 }
 
 }  // namespace duplex::core

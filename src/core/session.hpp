@@ -198,6 +198,9 @@ class session {
   void ping(std::uint64_t opaque);
   /// GOAWAY. With NO_ERROR running streams may finish; otherwise the session is finished once it was pulled.
   void goaway(std::uint32_t http2_code, std::string_view debug_data);
+  /// The graceful end (RFC 9113, section 6.8). A server says first that there will be one, and a round trip later what
+  /// is still served: what the client opens until then is. It waits for at most `close_timeout`.
+  void shut_down(time_point now);
   /// The transport ended or failed; every stream that is not over fails with it.
   void lost(error_code why, std::string message, origin from = origin::network);
   /// The driver found no memory for what it has to do: the connection fails and is finished. Takes no memory; of events
@@ -228,7 +231,7 @@ class session {
   friend struct session_callbacks;  // records into what follows
 
   // The borrowed sends of a stream share one deadline, which moves on with every byte.
-  enum class waiting { open, recv, buffered_send, borrowed_sends, end };
+  enum class waiting { open, recv, buffered_send, borrowed_sends, end, drain_answer };
   struct deadline_key {
     std::int32_t stream;
     waiting what;
@@ -367,7 +370,11 @@ class session {
   std::string refusal_;  // to a client that does not begin with the preface, all that is sent
   bool preface_checked_ = false;
   bool settings_seen_ = false;
-  bool draining_ = false;  // our GOAWAY was submitted
+  enum class drain {
+    no,
+    announced,  // our first GOAWAY of two was submitted
+    begun,      // our GOAWAY was submitted, which says what is still served
+  } drain_ = drain::no;
   bool terminated_by_us_ = false;
   bool dead_ = false;     // the engine is not asked any more
   bool ran_out_ = false;  // a callback found no memory

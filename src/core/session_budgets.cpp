@@ -61,7 +61,7 @@ void session::end_by(const excess& what) {
   checked(nghttp2_submit_goaway(engine_.get(), NGHTTP2_FLAG_NONE,
                                 nghttp2_session_get_last_proc_stream_id(engine_.get()), *why.http2_code,
                                 reinterpret_cast<const std::uint8_t*>(debug.data()), debug.size()));
-  draining_ = true;
+  drain_ = drain::begun;
   terminated_by_us_ = true;
   fail_connection(std::move(why));
 }

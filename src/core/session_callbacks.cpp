@@ -240,6 +240,8 @@ struct session_callbacks {
           std::memcpy(&opaque, frame->ping.opaque_data, sizeof opaque);
           if (opaque == window_ping) {
             s.measured_ = true;
+          } else if (opaque == drain_ping) {
+            s.goaway(static_cast<std::uint32_t>(h2::code::no_error), {});
           } else if (opaque != keepalive_ping) {  // that one is answered by any byte
             s.emit(event::kind::pong, 0, opaque);
           }
@@ -347,6 +349,8 @@ struct session_callbacks {
       why.http2_code = frame->goaway.error_code;
       s.fail_connection(std::move(why));
     }
+    // PINGs overtake what is queued, and the answer to this one shall say that the GOAWAY is known.
+    if (frame->hd.type == NGHTTP2_GOAWAY && s.drain_ == session::drain::announced) s.ping(drain_ping);
     auto* st = s.find(frame->hd.stream_id);
     if (!st) return 0;
     if (is_provoked(*frame, *st)) s.guard_.spend(spending::resets);

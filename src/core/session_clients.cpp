@@ -38,7 +38,7 @@ bool session::met_stranger() const noexcept {
 
 // Until the client has shown that it knows them, it gets no frames.
 bool session::holds_back() const noexcept {
-  return config_.speaks != client_speaks::http2 && !preface_checked_ && !draining_;
+  return config_.speaks != client_speaks::http2 && !preface_checked_ && drain_ == drain::no;
 }
 
 void session::hear_client(std::string_view bytes) {

@@ -33,6 +33,8 @@ inline constexpr excess queued_control{"frames that wait to be sent, as the peer
 inline constexpr std::uint64_t window_ping = ~std::uint64_t{0};
 /// What a keepalive PING carries.
 inline constexpr std::uint64_t keepalive_ping = window_ping - 1;
+/// What the PING behind the first GOAWAY of two carries.
+inline constexpr std::uint64_t drain_ping = window_ping - 2;
 
 /// What a call of the engine returned. One that found no memory has left it in no state to go on.
 inline int checked(int result) {

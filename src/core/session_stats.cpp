@@ -57,7 +57,7 @@ h2::connection_stats session::stats(time_point now) const {
   out.frames_sent = wire_.frames_sent;
   out.frames_received = wire_.frames_received;
   if (settings_sent_) out.settings_unacknowledged = since(*settings_sent_, now);
-  out.goaway_sent = draining_ || terminated_by_us_;
+  out.goaway_sent = drain_ != drain::no || terminated_by_us_;
   out.goaway_received = goaway_.received;
   return out;
 }

@@ -58,7 +58,7 @@ void session::watch_peer(time_point now) {
   keepalive_.observe(now, wire_.bytes_received, active_ > 0);
   note(owed_.block_since, block_.stream != 0, now);
   if (config_.role == role::client) return;
-  note(owed_.idle_since, active_ == 0 && settings_seen_ && !draining_, now);
+  note(owed_.idle_since, active_ == 0 && settings_seen_ && drain_ == drain::no, now);
   watch_frame(now);
 }
 
@@ -105,6 +105,9 @@ void session::handle_timeout(time_point now) try {
         break;
       case waiting::end:
         reset(due.stream, raw(h2::code::cancel), errc::timeout, "the stream was not over within max_time");
+        break;
+      case waiting::drain_answer:
+        goaway(raw(h2::code::no_error), {});
         break;
     }
   }

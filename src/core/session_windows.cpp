@@ -56,7 +56,7 @@ bool session::widen_begun() {
 // Time is known when the driver asks for what to send, which it does after every read.
 void session::measure(time_point now) {
   if (std::exchange(measured_, false)) estimator_.end_sample(now);
-  if (!draining_ && estimator_.begin_sample(now)) ping(window_ping);
+  if (drain_ == drain::no && estimator_.begin_sample(now)) ping(window_ping);
 }
 
 }  // namespace duplex::core

@@ -191,9 +191,23 @@ void connection::begin_close() {
   if (session_.failed()) end_forgotten();
   phase_ = phase::closing;
   close_by(core::after(now(), options_.close_timeout));
-  finish_close_waits();
+  if (!closed_by_) closed_by_ = core::after(now(), options_.send_timeout);
+  if (is_over()) finish_close_waits();
   if (!ready_.empty()) schedule_turn();
   end_transport();
+  untaken_ = link_->untaken();
+}
+
+// To a client's user a connection is over that does nothing for him any more. A server may end its process then, and
+// counts descriptors: to it one is over when its socket is closed, and nothing that was sent is lost by that.
+bool connection::is_over() const noexcept {
+  return phase_ == phase::closed || (phase_ == phase::closing && session_.role() == core::role::client);
+}
+
+// What the peer has not taken yet when the socket is closed, it never gets.
+bool connection::is_still_read(core::time_point at) {
+  const auto before = std::exchange(untaken_, link_->untaken());
+  return untaken_ > 0 && untaken_ < before && at < closed_by_;
 }
 
 // The peer's end ends the connection; until then what it still sends is dropped.
@@ -370,9 +384,15 @@ void connection::goaway(std::uint32_t http2_code, std::string_view debug_data) {
   if (phase_ == phase::open) session_.goaway(http2_code, debug_data);
 }
 
+void connection::drain() {
+  if (phase_ != phase::open) return;
+  session_.shut_down(now());
+  arm_timer();
+}
+
 void connection::shutdown(std::chrono::milliseconds grace) {
   if (phase_ != phase::open) return;
-  goaway(0, {});
+  session_.shut_down(now());
   const auto end = core::after(now(), grace);
   grace_deadline_ = std::min(grace_deadline_.value_or(end), end);
   arm_timer();
@@ -390,6 +410,7 @@ h2::connection_stats connection::stats() const {
 
 void connection::close() {
   grace_deadline_.reset();
+  if (phase_ != phase::closed) closed_by_ = now();
   if (phase_ != phase::open) return;
   route_events();  // which may tell of streams that were opened just now
   for (const auto& [id, state] : std::map(streams_.begin(), streams_.end())) state->close_here();
@@ -411,10 +432,10 @@ void connection::cancel_close_wait(core::op_id op) {
 }
 
 void connection::when_closed(core::op_id op, completion<error_code> done) {
-  if (phase_ == phase::open) {
-    close_waiters_.emplace(op, std::move(done));
-  } else {
+  if (is_over()) {
     ready_.complete(std::move(done));
+  } else {
+    close_waiters_.emplace(op, std::move(done));
   }
 }
 

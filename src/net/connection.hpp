@@ -164,7 +164,9 @@ class connection : public std::enable_shared_from_this<connection> {
   void goaway(std::uint32_t http2_code, std::string_view debug_data);
   /// Resets what runs, says GOAWAY and closes.
   void close();
-  /// GOAWAY; closes when the running streams are over, or after `grace`, come what may.
+  /// The graceful GOAWAY of a server, in two phases.
+  void drain();
+  /// The same; closes when the running streams are over, or after `grace`, come what may.
   void shutdown(std::chrono::milliseconds grace);
   /// Calls `handler` after each turn that left another load than was last told, by this or by `tell_load`; for the
   /// last time when it goes out of service. It must not throw.
@@ -287,6 +289,8 @@ class connection : public std::enable_shared_from_this<connection> {
   void begin_request(std::int32_t id);
   void fail_pings();
   void finish_close_waits();
+  [[nodiscard]] bool is_over() const noexcept;
+  [[nodiscard]] bool is_still_read(core::time_point at);
   void on_opened(const core::event& e);
   void tell_opened(std::shared_ptr<stream_state> state, completion<error_code, h2::stream> done);
   void open_timed_out(core::op_id op);
@@ -313,6 +317,8 @@ class connection : public std::enable_shared_from_this<connection> {
   std::optional<core::time_point> armed_;
   std::optional<core::time_point> close_deadline_;  // at which the transport is closed, come what may
   bool awaiting_preface_ = false;                   // which is what the deadline is for
+  std::optional<core::time_point> closed_by_;       // until when that waits for a peer that takes what it was sent
+  std::size_t untaken_ = 0;                         // of that, when we looked last
   std::optional<core::time_point> grace_deadline_;  // at which a shutdown turns into a close
   std::optional<core::time_point> idle_deadline_;   // at which the transport rests if nothing has moved
   std::chrono::milliseconds idle_after_ = first_idle_after;

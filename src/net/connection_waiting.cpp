@@ -140,7 +140,8 @@ void connection::expire() {
   if (*next > at) return;
   if (close_deadline_ && *close_deadline_ <= at) {
     if (awaiting_preface_) session_.lost(errc::timeout, session_.peer() + " sent no SETTINGS in time");
-    return shut();
+    if (phase_ != phase::closing || !is_still_read(at)) return shut();
+    close_deadline_ = core::after(at, options_.close_timeout);
   }
   if (grace_deadline_ && *grace_deadline_ <= at) close();
   if (idle_deadline_ && *idle_deadline_ <= at) {

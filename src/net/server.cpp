@@ -123,6 +123,7 @@ void server::serve(const strand& executor, std::unique_ptr<transport> link, h2::
   const auto at = connections_.insert(c).first;
   try {
     begin(c);
+    if (drain_) c->submit([c] { c->drain(); });
   } catch (...) {
     connections_.erase(at);
     throw;
@@ -173,12 +174,13 @@ void server::shutdown(std::chrono::milliseconds grace, asio::any_completion_hand
                        done = completion<error_code>(std::move(handler), home_)]() mutable {
     self->stop_accepting();
     if (self->drain_) return done(errc::closed);  // another shutdown is under way
-    for (const auto& h : self->handshakes_) h->cancel();
-    for (const auto& c : self->connections_) c->submit([c] { c->goaway(0, {}); });
+    for (const auto& h : self->handshakes_) h->drain();
+    for (const auto& c : self->connections_) c->submit([c] { c->drain(); });
     self->drain_.emplace(drain{std::move(done), asio::steady_timer(self->strand_), number});
     self->drain_->timer.expires_at(core::after(connection::now(), grace));
     self->drain_->timer.async_wait([self](error_code ec) {
       if (ec) return;
+      for (const auto& h : self->handshakes_) h->cancel();
       for (const auto& c : self->connections_) c->submit([c] { c->close(); });
     });
     self->end_drain_if_idle();

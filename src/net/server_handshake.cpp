@@ -34,6 +34,12 @@ void server::handshake::cancel() {
   asio::dispatch(strand_, [self = shared_from_this()] { self->stop(ending::canceled); });
 }
 
+void server::handshake::drain() {
+  asio::dispatch(strand_, [self = shared_from_this()] {
+    if (self->tls_ && SSL_get_state(self->tls_->native_handle()) == TLS_ST_BEFORE) self->stop(ending::canceled);
+  });
+}
+
 void server::handshake::stop(ending why) {
   ending_ = why;
   if (tls_) tls_->close();
@@ -69,7 +75,7 @@ void server::handshake::finish(error_code ec) {
   const auto link = std::make_shared<std::unique_ptr<transport>>(std::move(tls_));
   asio::dispatch(owner->strand_, [self = shared_from_this(), owner, link, info = std::move(info)] {
     owner->handshakes_.erase(self);
-    if (owner->stopped_) return owner->forget(self);
+    if (owner->stopped_ && !owner->drain_) return owner->left(self->peer_);
     const auto speaks = info.tls_alpn == "h2" ? core::client_speaks::http2 : core::client_speaks::other;
     try {
       owner->serve(self->strand_, std::move(*link), info, speaks);

@@ -22,6 +22,8 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
   void start();
   /// From any thread.
   void cancel();
+  /// As well; but if the client has begun it goes on: its first request may be on its way.
+  void drain();
 
  private:
   /// Which is not the client's.

@@ -5,6 +5,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -51,6 +52,10 @@ class socket_transport final : public transport {
     error_code ec;
     retry([&] { return ::shutdown(fd_, SHUT_WR); }, ec);
     return ec;
+  }
+  std::size_t untaken() override {
+    int bytes = 0;
+    return ::ioctl(fd_, TIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
   }
   void close() override {
     error_code ignored;

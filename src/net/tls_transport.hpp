@@ -22,6 +22,7 @@ class tls_transport final : public transport {
   std::size_t write_pieces(std::span<const std::string_view> pieces, error_code& ec) override;
   error_code shutdown() override;
   void rest() override { engine_.rest(); }
+  std::size_t untaken() override { return below_->untaken(); }
   void close() override { below_->close(); }
   void async_wait(direction what, wait_handler handler) override { below_->async_wait(what, std::move(handler)); }
   asio::any_io_executor get_executor() override { return below_->get_executor(); }

@@ -57,6 +57,9 @@ class transport {
   /// writing, and call again.
   virtual error_code shutdown() = 0;
 
+  /// How many bytes that were sent the peer has not taken yet, as far as that can be known; `close` may lose them.
+  [[nodiscard]] virtual std::size_t untaken() { return 0; }
+
   /// Ends at once; what waits completes with an error.
   virtual void close() = 0;
 

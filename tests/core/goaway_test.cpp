@@ -98,6 +98,64 @@ TEST_P(goaway, rfc9113_6_8_in_two_phases_serves_what_was_opened_between_them) {
   EXPECT_EQ(p.us.failure_of_connection(), "none");
 }
 
+TEST_P(goaway, rfc9113_6_8_of_a_server_is_announced_and_what_is_opened_until_it_is_known_is_served) {
+  scripted_peer p(role::server, GetParam());
+  p.greet();
+  p.say(raw::request(1));
+  p.us->shut_down(p.now);
+  EXPECT_THAT(p.heard(), ElementsAre("GOAWAY NO_ERROR last=2147483647", StartsWith("PING"))) << "all is served yet";
+  p.say(raw::request(3));
+  EXPECT_THAT(p.us.requests(), ElementsAre(1, 3));
+  p.us->shut_down(p.now);
+  EXPECT_THAT(p.heard(), IsEmpty()) << "it has begun already";
+  p.say(raw::ping(p.frames().back().payload, raw::ack));
+  EXPECT_THAT(p.heard(), ElementsAre("GOAWAY NO_ERROR last=3"));
+  p.say(raw::request(5));
+  EXPECT_THAT(p.us.requests(), ElementsAre(1, 3)) << "the client knows that nobody has seen it";
+  for (const auto id : {1, 3}) {
+    EXPECT_FALSE(p.us->finished());
+    EXPECT_EQ(name(p.us.respond(id)), "ok");
+    EXPECT_EQ(name(p.us.send(id, "abc", true)), "ok");
+    p.say(raw::data(id, "", raw::end_stream));
+  }
+  p.listen();
+  EXPECT_TRUE(p.us->finished());
+}
+
+TEST_P(goaway, rfc9113_6_8_of_a_server_waits_for_a_client_that_does_not_answer_no_longer_than_close_timeout) {
+  scripted_peer p(role::server, GetParam());
+  p.greet();
+  p.us->shut_down(p.now);
+  p.listen();
+  EXPECT_FALSE(p.us->finished());
+  (void)p.heard();
+  p.advance(999ms);
+  EXPECT_THAT(p.heard(), IsEmpty());
+  p.advance(1ms);
+  EXPECT_THAT(p.heard(), ElementsAre("GOAWAY NO_ERROR last=0"));
+  EXPECT_TRUE(p.us->finished());
+  EXPECT_FALSE(p.us->next_deadline());
+}
+
+TEST_P(goaway, of_a_server_that_was_announced_may_be_said_at_once) {
+  scripted_peer p(role::server, GetParam());
+  p.greet();
+  p.say(raw::request(1));
+  p.us->shut_down(p.now);
+  (void)p.heard();
+  p.us->goaway(0, {});
+  EXPECT_THAT(p.heard(), ElementsAre("GOAWAY NO_ERROR last=1"));
+  p.say(raw::ping(p.frames().back().payload, raw::ack));
+  EXPECT_THAT(p.heard(), IsEmpty());
+}
+
+TEST_P(goaway, of_a_server_without_a_client_is_said_at_once) {
+  scripted_peer p(role::server, GetParam());
+  p.us->shut_down(p.now);
+  EXPECT_THAT(p.heard(), Not(Contains(StartsWith("GOAWAY NO_ERROR last=2147483647"))));
+  EXPECT_TRUE(p.us->finished());
+}
+
 TEST_P(goaway, rfc9113_6_8_a_last_id_that_rises_is_a_protocol_error) {
   scripted_peer p(role::client, GetParam());
   p.greet();

@@ -51,7 +51,9 @@ class server {
   /// cannot be used, throws `boost::system::system_error`, which names it, and all goes on as before.
   void reload_certificates();
 
-  /// Stops accepting, says GOAWAY, lets running streams finish, and resets what still runs after `grace`.
+  /// Stops accepting, says GOAWAY (RFC 9113, section 6.8: first that there will be an end, and what is served a round
+  /// trip later), lets running streams finish, and resets what still runs after `grace`. Complete when every socket is
+  /// closed, so that the process may end.
   /// Completion signature: `void(error_code)`.
   template <asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
   auto async_shutdown(std::chrono::milliseconds grace, Token&& token = Token{}) {
