@@ -22,6 +22,11 @@ struct request {
   /// The `:protocol` of an extended CONNECT (RFC 8441), or empty. A client's open of one waits for the server's
   /// SETTINGS, and fails with `errc::protocol_not_negotiated` if they do not offer it.
   std::string protocol{};
+  /// Safe to be sent as early data of TLS 1.3 (0-RTT; RFC 8446, section 2.3; RFC 8470): whoever copies it on its way
+  /// can have the server do it again. Only for `GET`, `HEAD` and `OPTIONS`, and without a body: the head ends our side
+  /// of the stream. It leaves with the handshake if a connection is dialed for it and the session of an earlier one
+  /// allows it; otherwise as ever. A server that does not like it answers 425 (Too Early): then repeat it without this.
+  bool early_data = false;
 
   /// The part of `url` before `://`.
   [[nodiscard]] std::string_view scheme() const noexcept;

@@ -14,6 +14,7 @@ struct request_head {
   std::string path{};
   std::string protocol{};
   fields headers{};
+  bool early_data = false;  // it may be, so there is no body
 };
 
 }  // namespace duplex::core

@@ -44,12 +44,13 @@ std::int32_t session::open(const request_head& head, const options& opts) try {
   }
 
   const auto source = payload_source();
-  const auto id =
-      accepts_streams() && may_say(head)
-          ? checked(nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(), &source, nullptr))
-          : -1;
+  const auto id = accepts_streams() && may_say(head)
+                      ? checked(nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(),
+                                                       head.early_data ? nullptr : &source, nullptr))
+                      : -1;
   if (id < 0) return 0;
-  add_stream(id, opts);
+  auto& s = add_stream(id, opts);
+  if (head.early_data) s.out.close();
   return id;
 } catch (...) {
   out_of_memory();

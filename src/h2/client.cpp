@@ -64,7 +64,8 @@ void client::start_open(const handle_ptr& handle, const request& head, options o
                       });
   }
   asio::dispatch(p->strand(), [p, id, stop,
-                               next = pool::pending_open{head.url, std::get<net::parsed_request>(std::move(parsed)),
+                               next = pool::pending_open{head.early_data ? head : request{.url = head.url},
+                                                         std::get<net::parsed_request>(std::move(parsed)),
                                                          std::move(opts), std::move(done), handle}]() mutable {
     p->open(id, std::move(next));
     stop.catch_up(*p);

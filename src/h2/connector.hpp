@@ -60,6 +60,9 @@ template <class Make>
 [[nodiscard]] std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link,
                                                            const options& opts, const net::target& where);
 
+/// What a connection that `make_client` makes, with one stream for `head`, writes first; empty if there is no memory.
+[[nodiscard]] std::string first_bytes(const core::request_head& head, const options& opts);
+
 /// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure)`
 /// → Result. The peer has `preface_timeout` for its SETTINGS, connect_timeout unless told otherwise. `over`: what was
 /// handed in is not dialed.
@@ -125,7 +128,8 @@ void connect(const asio::any_io_executor& executor, const request& head, options
           }
           (*shared_done)(made.first, std::move(made.second));
         },
-        over ? over->take(here) : net::dialed());
+        over ? over->take(here) : net::dialed(),
+        parsed.head.early_data ? first_bytes(parsed.head, opts) : std::string());
     under_way->dialer = dialer;
     if (under_way->canceled) dialer->cancel();
   });

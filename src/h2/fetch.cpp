@@ -216,6 +216,10 @@ std::optional<std::string> exchange::prepare() {
   if (auto bad = body_.open()) return bad;
   const auto& size = body_.size();
   progress_.to_send = size;
+  if (head_.early_data) {
+    sent_ = true;
+    return size == 0 ? std::nullopt : std::optional<std::string>("a request with early_data has no body");
+  }
   if (!size) return std::nullopt;
   if (const auto* said = head_.headers.find("content-length")) {
     if (content_length(head_.headers) == size) return std::nullopt;
@@ -258,7 +262,7 @@ asio::awaitable<void> exchange::open(std::shared_ptr<exchange> self) {
 
 asio::awaitable<void> exchange::send_pieces(std::shared_ptr<exchange> self) {
   auto& x = *self;
-  const auto ended = [&x] { return x.why_ || x.unwanted_ || x.over_; };
+  const auto ended = [&x] { return x.why_ || x.sent_ || x.unwanted_ || x.over_; };
   while (!ended()) {
     const auto piece = co_await x.body_.next();
     if (ended()) co_return;

@@ -9,6 +9,7 @@
 #include "net/background.hpp"
 #include "net/blocking.hpp"
 
+#include <new>
 #include <utility>
 
 namespace duplex::h2 {
@@ -31,14 +32,37 @@ std::pair<error_code, stream> open_on(const std::shared_ptr<net::connection>& li
   return {errc::refused, failed_stream(std::move(why))};
 }
 
-std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link, const options& opts,
-                                             const net::target& where) {
+namespace {
+
+core::session_config client_config(const options& opts, std::string peer) {
   core::session_config config;
   config.role = core::role::client;
   config.defaults = opts;
   config.defaults.on_message = nullptr;  // it is the first stream's, and may own a handle of it
   config.trace = static_cast<bool>(opts.on_frame);
-  config.peer = net::name_of_peer(where, link.info.peer);
+  config.peer = std::move(peer);
+  return config;
+}
+
+}  // namespace
+
+// A session that nobody has writes the same as the connection's will, and needs no connection for it.
+std::string first_bytes(const core::request_head& head, const options& opts) try {
+  core::session rehearsal(client_config(opts, {}));
+  core::outgoing out;
+  if (rehearsal.open(head, opts) == 0) return {};
+  while (rehearsal.pull(out, net::connection::now())) continue;
+  if (rehearsal.failed()) return {};
+  std::string all;
+  for (const auto piece : out.pieces()) all += piece;
+  return all;
+} catch (const std::bad_alloc&) {
+  return {};
+}
+
+std::shared_ptr<net::connection> make_client(const net::strand& executor, net::dialed link, const options& opts,
+                                             const net::target& where) {
+  auto config = client_config(opts, net::name_of_peer(where, link.info.peer));
   return std::make_shared<net::connection>(executor, std::move(link.link), std::move(config), std::move(link.info),
                                            to_string(where));
 }

@@ -28,6 +28,7 @@ bool may_try_again(const failure& why) {
 struct pool::dialed {
   std::shared_ptr<net::connection_handle> link{};
   std::optional<failure> why{};
+  stream first{};  // for the open that it was dialed for
 };
 
 pool::pool(asio::any_io_executor executor, client_options opts)
@@ -131,8 +132,11 @@ void pool::on_answered(const std::shared_ptr<origin>& where, core::op_id link, c
 // Dialing
 
 void pool::dial(const std::shared_ptr<origin>& where) {
-  const auto& first = opens_.at(where->queue.front());
+  const auto opener = where->queue.front();
+  const auto& first = opens_.at(opener);
   auto opts = first.opts;
+  // Nobody else has a place for it before this dial is over, so its request is sent once.
+  const auto riding = first.asked.early_data && where->links.empty() ? std::optional(first.opts) : std::nullopt;
   const auto preface_timeout = opts.connect_timeout;
   opts.connect_timeout = options::duration::max();  // it ends when nobody waits for it any more
   opts.max_time.reset();
@@ -148,16 +152,19 @@ void pool::dial(const std::shared_ptr<origin>& where) {
 
   const std::weak_ptr weak = weak_from_this();
   const std::weak_ptr weak_where = where;
-  const auto done = [weak, weak_where, id](error_code, dialed result) {
+  const auto done = [weak, weak_where, id, opener](error_code, dialed result) {
     const auto self = weak.lock();
     if (!self) return;
-    asio::post(self->strand_, [self, weak_where, id, result = std::move(result)]() mutable {
+    asio::post(self->strand_, [self, weak_where, id, opener, result = std::move(result)]() mutable {
+      if (result.first) self->take_first(opener, std::move(result.first));
       if (const auto o = weak_where.lock()) self->on_dialed(o, id, std::move(result));
     });
   };
   connect<dialed>(
-      executor_, request{.url = first.url}, std::move(opts), asio::bind_cancellation_slot(next.dialing->slot(), done),
-      [weak, weak_where, id](const std::shared_ptr<net::connection>& link, const core::request_head&, const options&) {
+      executor_, riding ? first.asked : request{.url = first.asked.url}, std::move(opts),
+      asio::bind_cancellation_slot(next.dialing->slot(), done),
+      [weak, weak_where, id, riding, opened = first.opened](const std::shared_ptr<net::connection>& link,
+                                                            const core::request_head& head, const options&) {
         link->watch_load([weak, weak_where, id](const net::connection_load& load) {
           const auto self = weak.lock();
           if (!self) return;
@@ -165,9 +172,22 @@ void pool::dial(const std::shared_ptr<origin>& where) {
             if (const auto o = weak_where.lock()) self->on_load(o, id, load);
           });
         });
-        return std::pair(error_code(), dialed{.link = std::make_shared<net::connection_handle>(link)});
+        dialed result{.link = std::make_shared<net::connection_handle>(link)};
+        if (auto opts = riding) {
+          if (opts->max_time) opts->max_time = time_left(*opts->max_time, opened);
+          result.first = open_on(link, head, *opts, false).second;
+        }
+        return std::pair(error_code(), std::move(result));
       },
       [](failure why) { return dialed{.why = std::move(why)}; }, preface_timeout);
+}
+
+// Whoever does not wait any more drops it, which resets it.
+void pool::take_first(core::op_id id, stream s) {
+  const auto at = opens_.find(id);
+  if (at == opens_.end()) return;
+  std::erase(at->second.where->queue, id);
+  finish(id, {}, std::move(s));
 }
 
 // A dial may never end, and whoever waited for it may have found a place elsewhere. While it lasts there is no other.

@@ -7,7 +7,8 @@
 //
 // The pool gives a connection no more opens than the peer's limit allows, so what waits, waits here: for whichever
 // connection has a place first. An open that was given to a connection is answered by that connection, and by nobody
-// else; a cancellation or time-out only asks it to give up. So no request is sent whose stream nobody gets.
+// else; a cancellation or time-out only asks it to give up. So no request is sent whose stream nobody gets. The one
+// exception may be sent for nothing: a request that may be early data is opened where the first connection is made.
 
 #include "core/deadlines.hpp"
 #include "h2/origin.hpp"
@@ -32,7 +33,7 @@ class pool : public std::enable_shared_from_this<pool> {
   using open_completion = net::completion<error_code, stream>;
 
   struct pending_open {
-    std::string url;
+    request asked;  // of a connection that is dialed for it: the URL, and the rest if it may be early data
     net::parsed_request parsed;
     options opts;
     open_completion done;
@@ -81,6 +82,7 @@ class pool : public std::enable_shared_from_this<pool> {
   [[nodiscard]] std::shared_ptr<origin> find_or_add(const origin_key& key);
   void serve(const std::shared_ptr<origin>& where);
   void dial(const std::shared_ptr<origin>& where);
+  void take_first(core::op_id id, stream s);
   void wait_for_dials(origin& where, options::duration patience);
   void stop_dial(pooled& p);
   void stop_dialing(origin& where);

@@ -78,7 +78,12 @@ void connection::start(std::optional<std::chrono::milliseconds> preface_timeout)
     awaiting_preface_ = true;
     close_deadline_ = core::after(now(), *preface_timeout);
   }
-  submit([this] { within_memory([this] { receive(); }); });  // what came behind the handshake, or with the connection
+  submit([this] {
+    within_memory([this] {
+      if (info_.tls_early_data) flush();  // which the peer has, and may have answered
+      receive();                          // what came behind the handshake, or with the connection
+    });
+  });
 }
 
 // Reading and writing

@@ -48,7 +48,8 @@ using unix_protocol = asio::local::stream_protocol;
 
 class attempt final : public dialer, public std::enable_shared_from_this<attempt> {
  public:
-  attempt(const strand& executor, target where, const options& opts, dial_handler handler, dialed over)
+  attempt(const strand& executor, target where, const options& opts, dial_handler handler, dialed over,
+          std::string early)
       : over_(std::move(over.link)),
         strand_(executor),
         origin_(where),
@@ -56,6 +57,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
         options_(opts),
         handler_(std::move(handler)),
         timer_(strand_),
+        early_(std::move(early)),
         info_(std::move(over.info)) {}
 
   void start() {
@@ -110,6 +112,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
 
   void finish(std::optional<failure> why, dialed result) {
     if (over()) return;
+    if (why && early_sent_) why->retry_safe = false;
     asio::post(strand_, [handler = std::exchange(handler_, nullptr), why = std::move(why),
                          result = std::make_shared<dialed>(std::move(result))]() mutable {
       handler(std::move(why), std::move(*result));
@@ -350,6 +353,11 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     }
     if (of_proxy) offer_http1(ssl, options_.proxy.http2);
     resume_session(ssl, {verified_name(opts, host), of_proxy ? to_authority(proxy_->where) : dialed_address()});
+    // Only who was verified when the session began, or holds its keys, can read it.
+    if (!of_proxy && !early_.empty() && allow_early_data(ssl, early_.size()) && !check_pins(ssl, opts.pinned_keys)) {
+      early_sent_ = true;
+      tls_->write_early(std::move(early_));
+    }
     tls_->async_handshake([self = shared_from_this(), &opts, of_proxy, then](error_code ec) {
       if (self->over()) return;
       if (const auto wrong = ec ? std::nullopt : check_pins(self->tls_->native_handle(), opts.pinned_keys)) {
@@ -389,6 +397,8 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
   std::shared_ptr<asio::ssl::context> context_;
   std::shared_ptr<asio::ssl::context> proxy_context_;
   std::string trying_;  // the path of the Unix socket
+  std::string early_;
+  bool early_sent_ = false;
   h2::connection_info info_;
   std::shared_ptr<race> race_;
   std::unique_ptr<unix_protocol::socket> unix_;
@@ -401,8 +411,8 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
 }  // namespace
 
 std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler,
-                             dialed over) {
-  auto self = std::make_shared<attempt>(executor, where, opts, std::move(handler), std::move(over));
+                             dialed over, std::string early) {
+  auto self = std::make_shared<attempt>(executor, where, opts, std::move(handler), std::move(over), std::move(early));
   self->start();
   return self;
 }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace duplex::net {
 
@@ -28,8 +29,9 @@ class dialer {
 /// Exactly one of failure and link is set. Called once, on the strand, never inside `dial`.
 using dial_handler = std::function<void(std::optional<failure>, dialed)>;
 
-/// Call it on the strand. `over`: what reaches `where` already, so that only TLS is left to do.
+/// Call it on the strand. `over`: what reaches `where` already, so that only TLS is left to do. `early`:
+/// what the connection will write first, if it may be sent as early data; empty if not.
 std::shared_ptr<dialer> dial(const strand& executor, const target& where, const options& opts, dial_handler handler,
-                             dialed over = {});
+                             dialed over = {}, std::string early = {});
 
 }  // namespace duplex::net

@@ -166,6 +166,11 @@ std::variant<parsed_request, std::string> parse_request(const request& rq) {
   if (!url.login.empty() && !head.headers.contains("authorization")) {
     head.headers.add("authorization", url.login, true);
   }
+  // RFC 8470, section 2: the safe methods, of those that have no body.
+  head.early_data = rq.early_data;
+  if (rq.early_data && rq.method != "GET" && rq.method != "HEAD" && rq.method != "OPTIONS") {
+    return "early_data is for GET, HEAD and OPTIONS, and not for " + quoted(rq.method);
+  }
   return out;
 }
 

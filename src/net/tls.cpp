@@ -225,6 +225,7 @@ void describe_session(const SSL* ssl, h2::connection_info& info) {
   info.tls_alpn = chosen_protocol(ssl);
   if (const auto* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) info.tls_server_name = name;
   info.tls_resumed = SSL_session_reused(ssl) == 1;
+  info.tls_early_data = SSL_get_early_data_status(ssl) == SSL_EARLY_DATA_ACCEPTED;
   const x509_ptr cert(SSL_get1_peer_certificate(ssl));
   if (!cert) return;
   info.peer_certificate = name_of(X509_get_subject_name(cert.get()));

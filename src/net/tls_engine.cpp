@@ -151,7 +151,27 @@ error_code tls_engine::outcome(int result) {
 error_code tls_engine::handshake() {
   if (failed_) return failed_;
   const clean_error_queue guard;
-  return outcome(SSL_do_handshake(ssl_.get()));
+  const auto ec = outcome(SSL_do_handshake(ssl_.get()));
+  if (!ec && SSL_get_early_data_status(ssl_.get()) != SSL_EARLY_DATA_ACCEPTED) give_back(early_);
+  return ec;
+}
+
+void tls_engine::write_early(std::string bytes) {
+  const clean_error_queue guard;
+  early_ = std::move(bytes);
+  std::size_t n = 0;
+  (void)outcome(SSL_write_early_data(ssl_.get(), early_.data(), early_.size(), &n));
+}
+
+// Of what is to be written, so much has arrived.
+std::size_t tls_engine::skip_early(asio::const_buffer from, error_code& ec) {
+  const auto n = std::min(from.size(), early_.size());
+  if (std::memcmp(from.data(), early_.data(), n) != 0) {
+    ec = fail(asio::error::invalid_argument);  // the peer has had something else
+    return 0;
+  }
+  early_.erase(0, n);
+  return n;
 }
 
 std::size_t tls_engine::read(asio::mutable_buffer to, error_code& ec) {
@@ -189,10 +209,15 @@ std::size_t tls_engine::write(asio::const_buffer from, error_code& ec) {
     ec = asio::error::shut_down;
     return 0;
   }
+  std::size_t done = 0;
+  if (!early_.empty()) {
+    done = skip_early(from, ec);
+    from += done;
+    if (ec || from.size() == 0) return done;
+  }
   const clean_error_queue guard;
   const auto most_records = std::min(from.size(), small_left_) / small_record + from.size() / full_record + 2;
   pending_.reserve(pending_.size() + from.size() + most_records * record_overhead);
-  std::size_t done = 0;
   while (from.size() > 0) {
     const auto piece = small_left_ > 0 ? std::min(from.size(), small_record) : from.size();
     std::size_t n = 0;

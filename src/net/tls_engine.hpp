@@ -46,6 +46,11 @@ class tls_engine {
   /// `stream_truncated` (of asio::ssl::error) if there is no more. There may be output in each case.
   [[nodiscard]] error_code handshake();
 
+  /// Client, before the first `handshake`: sends `bytes` as early data (RFC 8446, section 2.3), for which there is a
+  /// session. They are what `write` is given first: what the server took is not sent again, what it did not is. An
+  /// error is the handshake's.
+  void write_early(std::string bytes);
+
   /// Plaintext, as much as there is and fits. Less than fits only if the input is used up, so the next call would
   /// block. Without any, `ec` is `would_block`, `asio::error::eof` behind the peer's close_notify, or
   /// `stream_truncated` at the end without one. Both ends leave `write` usable. What came before an error is returned
@@ -94,6 +99,7 @@ class tls_engine {
   [[nodiscard]] error_code without_input() const noexcept;
   error_code outcome(int result);
   error_code fail(error_code ec) noexcept;
+  std::size_t skip_early(asio::const_buffer from, error_code& ec);
   void bound_answers(std::size_t pending_before) noexcept;
 
   std::shared_ptr<asio::ssl::context> context_;
@@ -107,6 +113,7 @@ class tls_engine {
   std::string pending_;  // appended to
   std::string sending_;  // lent by output()
   std::size_t sent_ = 0;
+  std::string early_;        // that the server may take, or took, and `write` was not given
   std::size_t answers_ = 0;  // bytes of output since it was drained that the peer asked for
 
   std::size_t small_left_;  // plaintext to go in small records

@@ -16,7 +16,8 @@ namespace duplex::net {
 /// `sha256//BASE64` of the public key of the peer's certificate; empty if it has none.
 [[nodiscard]] std::string pin_of_peer(const SSL* ssl);
 
-/// After the handshake: what is wrong with the peer's key; none if it is one of `pins`, or there are none.
+/// After the handshake, or `resume_session`: what is wrong with the peer's key; none if it is one of `pins`, or there
+/// are none.
 [[nodiscard]] std::optional<std::string> check_pins(const SSL* ssl, const std::string& pins);
 
 }  // namespace duplex::net

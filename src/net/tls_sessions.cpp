@@ -2,8 +2,10 @@
 
 #include "net/tls_sessions.hpp"
 
+#include <ctime>
 #include <iterator>
 #include <new>
+#include <string_view>
 #include <utility>
 
 namespace duplex::net {
@@ -99,6 +101,21 @@ void resume_session(SSL* ssl, const tls_peer& peer) {
   if (SSL_set_ex_data(ssl, connecting_index(), of.get()) != 1) throw std::bad_alloc();
   (void)of.release();  // to the connection
   if (session) SSL_set_session(ssl, session.get());
+}
+
+bool allow_early_data(SSL* ssl, std::size_t size) {
+  auto* session = SSL_get_session(ssl);
+  if (!session || size > SSL_SESSION_get_max_early_data(session)) return false;
+  const unsigned char* protocol = nullptr;
+  std::size_t length = 0;
+  SSL_SESSION_get0_alpn_selected(session, &protocol, &length);
+  if (std::string_view(reinterpret_cast<const char*>(protocol), length) != "h2") return false;
+  // OpenSSL leaves a ticket that is too old out, but not the early data that belongs to it.
+  const auto age = std::time(nullptr) - SSL_SESSION_get_time(session);
+  if (age < 0 || static_cast<unsigned long>(age) >= SSL_SESSION_get_ticket_lifetime_hint(session)) return false;
+  // A connection that breaks takes its sessions with it, on any thread. Without one OpenSSL fails on early data.
+  const tls_sessions::session_ptr own(SSL_SESSION_dup(session));
+  return own && SSL_SESSION_is_resumable(own.get()) == 1 && SSL_set_session(ssl, own.get()) == 1;
 }
 
 }  // namespace duplex::net

@@ -1,5 +1,5 @@
 #pragma once
-// Sessions that servers gave us, to begin later connections with (RFC 8446, section 2.2; RFC 5077). No early data.
+// Sessions that servers gave us, to begin later connections with (RFC 8446, section 2.2; RFC 5077).
 
 #include <openssl/ssl.h>
 
@@ -60,5 +60,8 @@ void keep_sessions(SSL_CTX* context);
 /// Before the handshake: resumes a session with `peer` if the context has one, and keeps those that `peer` will give.
 /// The caller has `peer.name` verified. Nothing happens without `keep_sessions`.
 void resume_session(SSL* ssl, const tls_peer& peer);
+
+/// After `resume_session`: whether `size` bytes of HTTP/2 may be early data (RFC 8446, section 4.2.10). Then they can.
+[[nodiscard]] bool allow_early_data(SSL* ssl, std::size_t size);
 
 }  // namespace duplex::net

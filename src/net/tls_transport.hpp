@@ -5,6 +5,8 @@
 #include "net/transport.hpp"
 
 #include <memory>
+#include <string>
+#include <utility>
 
 namespace duplex::net {
 
@@ -13,6 +15,8 @@ class tls_transport final : public transport {
   /// Throws `boost::system::system_error` if OpenSSL cannot make a session.
   tls_transport(std::unique_ptr<transport> below, std::shared_ptr<asio::ssl::context> context, tls_engine::role as);
 
+  /// Before the handshake: as the engine's.
+  void write_early(std::string bytes) { engine_.write_early(std::move(bytes)); }
   /// Before anything else. `handler(error_code)`; keep the transport until then.
   void async_handshake(wait_handler handler);
   [[nodiscard]] SSL* native_handle() const noexcept { return engine_.native_handle(); }

@@ -54,6 +54,8 @@ struct connection_info {
   std::string tls_server_name{};
   /// Whether the TLS session is that of an earlier connection. `peer_certificate` is of that one, then.
   bool tls_resumed = false;
+  /// On a client: whether the server took the request for which the connection was made as early data.
+  bool tls_early_data = false;
   /// The subject of the peer's certificate, or empty.
   std::string peer_certificate{};
   std::string certificate_issuer{};
