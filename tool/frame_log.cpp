@@ -82,6 +82,13 @@ void frame_log::connected(const h2::connection_info& info) {
   held_.clear();
 }
 
+void frame_log::dialed_in_vain(const h2::connection_info& info) {
+  std::string lines;
+  if (!info.proxy.empty()) lines += "* By the proxy " + info.proxy + "\n";
+  for (const auto& tried : info.attempts) lines += "* Tried " + told(tried) + "\n";
+  write(lines + "* Took: " + times_of(info.times) + "\n");
+}
+
 void frame_log::explain(const failure& why) {
   std::string lines = "* Failed: ";
   lines.append(to_string(why.origin)).append(", the ").append(to_string(why.scope));

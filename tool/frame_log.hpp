@@ -20,6 +20,8 @@ class frame_log {
   void connected(const h2::connection_info& info);
   /// There will be no connection; what was seen is shown.
   void failed();
+  /// What is known of a connection that was not made.
+  void dialed_in_vain(const h2::connection_info& info);
   /// What the message of a failure does not say.
   void explain(const failure& why);
 

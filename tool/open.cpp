@@ -100,7 +100,10 @@ class client {
   asio::awaitable<void> several() {
     auto [ec, c] = co_await h2::connection::async_connect(io_.get_executor(), settings_.head.url, with_log(),
                                                           asio::as_tuple(asio::deferred));
-    if (ec) throw problem(ec, c.failure(), operation::open);
+    if (ec) {
+      if (ec != errc::invalid_argument) in_vain_ = c.info();
+      throw problem(ec, c.failure(), operation::open);
+    }
     if (settings_.verbose) log_.connected(c.info());
     parallel_transfer all(c, settings_, out_, print_, live_);
     const auto failed = co_await all.run();
@@ -111,7 +114,10 @@ class client {
   asio::awaitable<void> one() {
     auto [ec, s] =
         co_await h2::async_open(io_.get_executor(), settings_.head, with_log(), asio::as_tuple(asio::deferred));
-    if (ec) throw problem(ec, s.failure(), operation::open);
+    if (ec) {
+      if (ec != errc::invalid_argument) in_vain_ = s.connection().info();
+      throw problem(ec, s.failure(), operation::open);
+    }
     const live_streams::entry shown(live_, s);
     const auto info = s.connection().info();
     if (settings_.verbose) log_.connected(info);
@@ -180,8 +186,9 @@ class client {
   void report(const problem& p) {
     status_ = static_cast<int>(p.status());
     if (!p.quiet()) {
+      if (settings_.verbose && in_vain_) log_.dialed_in_vain(*in_vain_);
       if (settings_.verbose && p.why()) log_.explain(*p.why());
-      out_.write_last(print_.failed(p));
+      out_.write_last(print_.failed(p, in_vain_));
       if (!settings_.silent) std::fprintf(stderr, "duplex: (%d) %s\n", status_, p.what());
     }
   }
@@ -200,6 +207,7 @@ class client {
   asio::steady_timer deadline_{io_};
   asio::cancellation_signal stop_;
   std::optional<problem> aborted_;
+  std::optional<h2::connection_info> in_vain_;  // of a connection that was not made
   int status_ = 0;
   bool finished_ = false;
 };

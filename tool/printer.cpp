@@ -21,6 +21,18 @@ boost::json::object head_event(std::string_view name, int status, const fields& 
   return {{"event", json_text(name)}, {"status", status}, {"headers", json_fields(headers)}};
 }
 
+void add_dial(boost::json::object& event, const h2::connection_info& info) {
+  if (!info.proxy.empty()) event["proxy"] = json_text(info.proxy);
+  boost::json::array tried;
+  for (const auto& a : info.attempts) tried.push_back(json_text(told(a)));
+  event["tried"] = std::move(tried);
+  for (const auto& [step, time] :
+       {std::pair("resolve_us", info.times.resolve), std::pair("connect_us", info.times.connect),
+        std::pair("proxy_us", info.times.proxy), std::pair("tls_us", info.times.tls)}) {
+    if (time) event[step] = time->count();
+  }
+}
+
 boost::json::object to_event(const message& m, bool with_payload) {
   return std::visit(
       [&](const auto& value) -> boost::json::object {
@@ -83,15 +95,7 @@ std::string printer::opened(std::int32_t stream_id, const h2::connection_info& i
   if (!info.certificate_issuer.empty()) event["certificate_issuer"] = json_text(info.certificate_issuer);
   if (info.certificate_expires) event["certificate_expires"] = json_text(to_iso(*info.certificate_expires));
   event["peer"] = json_text(info.peer);
-  if (!info.proxy.empty()) event["proxy"] = json_text(info.proxy);
-  boost::json::array tried;
-  for (const auto& a : info.attempts) tried.push_back(json_text(told(a)));
-  event["tried"] = std::move(tried);
-  for (const auto& [step, time] :
-       {std::pair("resolve_us", info.times.resolve), std::pair("connect_us", info.times.connect),
-        std::pair("proxy_us", info.times.proxy), std::pair("tls_us", info.times.tls)}) {
-    if (time) event[step] = time->count();
-  }
+  add_dial(event, info);
   return line(std::move(event));
 }
 
@@ -133,10 +137,11 @@ std::string printer::stats(const snapshot& now) const {
   return clock_.line({{"event", "stats"}, {"stream", to_json(now.stream)}, {"connection", to_json(now.connection)}});
 }
 
-std::string printer::failed(const problem& error) {
+std::string printer::failed(const problem& error, const std::optional<h2::connection_info>& in_vain) {
   if (!is_json()) return std::exchange(held_, {});
   boost::json::object event{{"event", "error"}};
   add_failure(event, error);
+  if (in_vain) add_dial(event, *in_vain);
   return line(std::move(event));
 }
 

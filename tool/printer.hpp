@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace duplex::tool {
@@ -40,7 +41,8 @@ class printer {
   [[nodiscard]] std::string received(message& m);
   [[nodiscard]] std::string pong(std::chrono::microseconds round_trip) const;
   [[nodiscard]] std::string stats(const snapshot& now) const;
-  [[nodiscard]] std::string failed(const problem& why);
+  /// `in_vain`: what is known of the connection, if it was not made.
+  [[nodiscard]] std::string failed(const problem& why, const std::optional<h2::connection_info>& in_vain = {});
 
  private:
   std::string as_json(const message& m) const;

@@ -62,10 +62,7 @@ connection::executor_type connection::get_executor() const {
   return link ? link->any_executor() : executor_type(asio::system_executor());
 }
 
-connection_info connection::info() const {
-  const auto& link = link_of(handle_);
-  return link ? link->info() : connection_info();
-}
+connection_info connection::info() const { return handle_ ? handle_->info() : connection_info(); }
 
 std::optional<failure> connection::failure() const { return handle_ ? handle_->why_failed() : std::nullopt; }
 
@@ -113,8 +110,10 @@ void connect_to(const asio::any_io_executor& executor, std::string url, options 
       [](const std::shared_ptr<net::connection>& link, const core::request_head&, const options&) {
         return std::pair(error_code(), connection(std::make_shared<net::connection_handle>(link)));
       },
-      [](duplex::failure why) { return connection(std::make_shared<net::connection_handle>(std::move(why))); }, {},
-      std::move(over));
+      [](duplex::failure why, connection_info info) {
+        return connection(std::make_shared<net::connection_handle>(std::move(why), std::move(info)));
+      },
+      {}, std::move(over));
 }
 
 }  // namespace

@@ -63,9 +63,9 @@ template <class Make>
 /// What a connection that `make_client` makes, with one stream for `head`, writes first; empty if there is no memory.
 [[nodiscard]] std::string first_bytes(const core::request_head& head, const options& opts);
 
-/// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure)`
-/// → Result. The peer has `preface_timeout` for its SETTINGS, connect_timeout unless told otherwise. `over`: what was
-/// handed in is not dialed.
+/// Checks, dials, and completes with `use(connection, head, opts)` → (error_code, Result), or with `fail(failure,
+/// connection_info)` → Result. The peer has `preface_timeout` for its SETTINGS, connect_timeout unless told otherwise.
+/// `over`: what was handed in is not dialed.
 template <class Result, class Use, class Fail>
 void connect(const asio::any_io_executor& executor, const request& head, options opts,
              asio::any_completion_handler<void(error_code, Result)> handler, Use use, Fail fail,
@@ -101,7 +101,7 @@ void connect(const asio::any_io_executor& executor, const request& head, options
     why.scope = scope::connection;
     return asio::post(here, [done = std::move(done), why = std::move(why), fail]() mutable {
       const auto code = why.code;
-      done(code, fail(std::move(why)));
+      done(code, fail(std::move(why), {}));
     });
   }
 
@@ -115,7 +115,7 @@ void connect(const asio::any_io_executor& executor, const request& head, options
             std::optional<failure> why, net::dialed result) mutable {
           if (why) {
             const auto code = why->code;
-            return (*shared_done)(code, fail(std::move(*why)));
+            return (*shared_done)(code, fail(std::move(*why), std::move(result.info)));
           }
           if (opts.max_time) opts.max_time = time_left(*opts.max_time, began);
           std::pair<error_code, Result> made;
@@ -124,7 +124,7 @@ void connect(const asio::any_io_executor& executor, const request& head, options
                 made = use(link, parsed.head, opts);
                 link->start(preface_timeout.value_or(opts.connect_timeout));
               })) {
-            made = {no_connection->code, fail(*no_connection)};
+            made = {no_connection->code, fail(*no_connection, {})};
           }
           (*shared_done)(made.first, std::move(made.second));
         },

@@ -36,7 +36,11 @@ asio::awaitable<opened> open_when_offered(net::strand here, request head, option
   constexpr auto as_value = asio::as_tuple(asio::use_awaitable);
   const auto began = net::connection::now();
   auto [ec, link] = co_await connection::async_connect(here, head.url, opts, as_value);
-  if (ec) co_return failed(link.failure().value_or(core::refusal(errc::connection_lost, ec.message())));
+  if (ec) {
+    auto why = link.failure().value_or(core::refusal(errc::connection_lost, ec.message()));
+    const auto never_made = std::make_shared<net::connection_handle>(why, link.info());
+    co_return opened{ec, stream(std::make_shared<net::stream_handle>(std::move(why), never_made))};
+  }
   if (opts.max_time) opts.max_time = time_left(*opts.max_time, began);
   opts.connect_timeout = time_left(opts.connect_timeout, began);
   auto [refused, s] = co_await link.async_open_stream(head, std::move(opts), as_value);

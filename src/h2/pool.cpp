@@ -179,7 +179,7 @@ void pool::dial(const std::shared_ptr<origin>& where) {
         }
         return std::pair(error_code(), std::move(result));
       },
-      [](failure why) { return dialed{.why = std::move(why)}; }, preface_timeout);
+      [](failure why, const connection_info&) { return dialed{.why = std::move(why)}; }, preface_timeout);
 }
 
 // Whoever does not wait any more drops it, which resets it.

@@ -121,8 +121,8 @@ std::optional<failure> stream::failure() const { return handle_ ? handle_->why_f
 
 connection stream::connection() const {
   const auto& state = state_of(handle_);
-  if (!state) return {};
-  return h2::connection(std::make_shared<net::connection_handle>(state->get_connection()));
+  if (state) return h2::connection(std::make_shared<net::connection_handle>(state->get_connection()));
+  return h2::connection(handle_ ? handle_->never_made() : nullptr);
 }
 
 // Receiving

@@ -353,8 +353,9 @@ class connection : public std::enable_shared_from_this<connection> {
 class connection_handle {
  public:
   explicit connection_handle(std::shared_ptr<connection> c) : connection_(std::move(c)) { connection_->add_handle(); }
-  /// Of a connection that was never made.
-  explicit connection_handle(failure why) : why_(std::move(why)) {}
+  /// Of a connection that was never made; `info` has what is known of the attempt.
+  explicit connection_handle(failure why, h2::connection_info info = {})
+      : attempt_(std::make_unique<const attempt>(attempt{std::move(why), std::move(info)})) {}
   connection_handle(const connection_handle&) = delete;
   connection_handle& operator=(const connection_handle&) = delete;
   ~connection_handle() {
@@ -362,11 +363,22 @@ class connection_handle {
   }
 
   [[nodiscard]] const std::shared_ptr<connection>& get() const noexcept { return connection_; }
-  [[nodiscard]] std::optional<failure> why_failed() const { return connection_ ? connection_->why_failed() : why_; }
+  [[nodiscard]] std::optional<failure> why_failed() const {
+    if (connection_) return connection_->why_failed();
+    return attempt_ ? std::optional(attempt_->why) : std::nullopt;
+  }
+  [[nodiscard]] h2::connection_info info() const {
+    if (connection_) return connection_->info();
+    return attempt_ ? attempt_->info : h2::connection_info();
+  }
 
  private:
+  struct attempt {
+    failure why;
+    h2::connection_info info;
+  };
   std::shared_ptr<connection> connection_;
-  std::optional<failure> why_;
+  std::unique_ptr<const attempt> attempt_;
 };
 
 }  // namespace duplex::net

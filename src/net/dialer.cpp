@@ -112,7 +112,11 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
 
   void finish(std::optional<failure> why, dialed result) {
     if (over()) return;
-    if (why && early_sent_) why->retry_safe = false;
+    if (why) {
+      if (early_sent_) why->retry_safe = false;
+      note_failed_step();
+      result.info = info_;
+    }
     asio::post(strand_, [handler = std::exchange(handler_, nullptr), why = std::move(why),
                          result = std::make_shared<dialed>(std::move(result))]() mutable {
       handler(std::move(why), std::move(*result));
@@ -125,6 +129,17 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     if (tls_) tls_->close();
     if (link_) link_->close();
     if (asking_) asking_.async_close([](error_code) {});
+  }
+
+  // It took its time as well.
+  void note_failed_step() {
+    if (step_began_ == core::time_point()) return;
+    auto& times = info_.times;
+    auto& connecting = lookup_ && !race_ ? times.resolve : times.connect;
+    auto& asking = link_ || asking_ || tunneled_ ? times.proxy : connecting;
+    auto& step = tls_ && (tunneled_ || !proxy_) ? times.tls : asking;
+    if (!step) step = lap();
+    if (race_) info_.attempts = race_->attempts();
   }
 
   // False: the attempt has failed.

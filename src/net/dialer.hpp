@@ -26,7 +26,8 @@ class dialer {
   virtual void cancel() = 0;
 };
 
-/// Exactly one of failure and link is set. Called once, on the strand, never inside `dial`.
+/// Exactly one of failure and link is set; what is known of the attempt is there in any case. Called once, on the
+/// strand, never inside `dial`.
 using dial_handler = std::function<void(std::optional<failure>, dialed)>;
 
 /// Call it on the strand. `over`: what reaches `where` already, so that only TLS is left to do. `early`:

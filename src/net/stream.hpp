@@ -130,8 +130,9 @@ class stream_handle {
   explicit stream_handle(std::shared_ptr<stream_state> s) : state_(std::move(s)) {
     state_->get_connection()->add_handle();
   }
-  /// Of a stream that was never opened.
-  explicit stream_handle(failure why) : why_(std::make_unique<const failure>(std::move(why))) {}
+  /// Of a stream that was never opened; because its connection was never made, if there is a handle of that.
+  explicit stream_handle(failure why, std::shared_ptr<connection_handle> never_made = nullptr)
+      : attempt_(std::make_unique<const attempt>(attempt{std::move(why), std::move(never_made)})) {}
   stream_handle(const stream_handle&) = delete;
   stream_handle& operator=(const stream_handle&) = delete;
   ~stream_handle();
@@ -139,12 +140,19 @@ class stream_handle {
   [[nodiscard]] const std::shared_ptr<stream_state>& get() const noexcept { return state_; }
   [[nodiscard]] std::optional<failure> why_failed() const {
     if (state_) return state_->why_failed();
-    return why_ ? std::optional(*why_) : std::nullopt;
+    return attempt_ ? std::optional(attempt_->why) : std::nullopt;
+  }
+  [[nodiscard]] std::shared_ptr<connection_handle> never_made() const noexcept {
+    return attempt_ ? attempt_->connection : nullptr;
   }
 
  private:
   std::shared_ptr<stream_state> state_;
-  std::unique_ptr<const failure> why_;
+  struct attempt {
+    failure why;
+    std::shared_ptr<connection_handle> connection;
+  };
+  std::unique_ptr<const attempt> attempt_;
 };
 
 }  // namespace duplex::net

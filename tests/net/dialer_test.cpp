@@ -101,6 +101,21 @@ TEST_F(dialer, that_is_refused_lists_every_address_it_tried) {
   EXPECT_TRUE(o.why->retry_safe);
 }
 
+TEST_F(dialer, that_fails_leaves_what_it_tried_and_how_long_each_step_took) {
+  const auto port = closed_port();
+  const auto s = open_now(io_, "http://localhost:" + std::to_string(port), options());
+  EXPECT_EQ(name(s.ec), "connect_failed");
+  const auto link = s.stream.connection();
+  EXPECT_FALSE(link) << "there is none";
+  EXPECT_EQ(link.failure().value_or(failure()).code, errc::connect_failed);
+  const auto info = link.info();
+  ASSERT_EQ(info.attempts.size(), addresses("localhost").size());
+  EXPECT_EQ(info.attempts.front().error, "Connection refused");
+  EXPECT_TRUE(info.times.resolve);
+  EXPECT_TRUE(info.times.connect);
+  EXPECT_FALSE(info.times.tls);
+}
+
 TEST_F(dialer, says_which_name_means_nothing) {
   // RFC 6761, section 6.4: it never means anything, so nobody is asked.
   const auto o = dial({false, "no-such-host.invalid", 80});

@@ -156,6 +156,15 @@ class Told(ServedTestCase):
         self.open(f"http://localhost:{port}/", "-v", status=7)
         self.assertRegex(self.stderr, rf"127\.0\.0\.1:{port} \(Connection refused\)")
 
+    def test_what_is_known_of_a_dial_that_failed(self):
+        self.open("/", "-v", server=self.tls, status=60)
+        self.assertRegex(self.stderr, r"\A\* Tried 127\.0\.0\.1:\d+\n\* Took: (resolve [\d.]+ ms, )?connect [\d.]+ ms, TLS [\d.]+ ms\n")
+        event = self.events("/", server=self.tls, status=60)[-1]
+        self.assertEqual(len(event["tried"]), 1)
+        self.assertIn("tls_us", event)
+        self.open("http://no-such-host.invalid/", "-v", status=6)
+        self.assertRegex(self.stderr, r"\A\* Took: resolve [\d.]+ ms\n")
+
     def test_json_has_the_same_facts(self):
         event = self.events("/echo", "--cacert", self.cert, server=self.tls)[0]
         self.assertEqual((event["tls"], event["alpn"], event["tls_resumed"]), ("TLSv1.3", "h2", False))
