@@ -1,6 +1,7 @@
 """The eight things that each pair of peers is tried on, with our client and somebody's server. A cell returns nothing, or
 what is to be said of how it passed."""
 import os
+import re
 
 from harness import Talk, expect, header
 
@@ -82,18 +83,19 @@ def ten_megabytes(server):
 
 
 def trailers(server):
-    """Both ways, where the server hands those of the request to its user."""
+    """Both ways, where those of the request can be sent and read."""
+    both = server.takes_trailers and not server.grpc
     call = Call(server, "echo", "-H", "trailer: x-sum")
     call.say(b"checked")
-    call.tell("fin" if server.grpc else "trailers x-sum: 42")
+    call.tell("trailers x-sum: 42" if both else "fin")
     call.head()
     call.hear(b"checked")
     got = call.end()
     call.close()
     server.saw("echo", "end", 7)
     expect("the trailers", got is not None and header(got, "grpc-status") == "0", got)
-    if server.grpc:
-        return None
+    if not both:
+        return None if server.grpc else "only those of the answer: those of a request are an error to it"
     sum_of_ours = header(got, "x-sum")
     expect("ours come back, or are not read", sum_of_ours in ("42", None), got)
     return None if sum_of_ours else "only those of the answer: the server does not show its user those of the request"
@@ -118,16 +120,14 @@ def half_close_theirs_first(server):
     call.hear(b"abcde")
     call.end()
     call.alive()
-    call.tell("send " + "x" * LATE)
-    call.tell("fin")
-    call.tell("ping")
+    call.tell(f"send {'x' * LATE}\nfin\nping")  # at once: it may end at the first
     event = call.event()
     if event["event"] == "error":
         expect("our side is stopped", event["error"] == "stream_reset", event)
-        log = call.process.stderr.read()
-        expect("in order", "RST_STREAM NO_ERROR" in log, log[-400:])
+        code = re.search(r"< \[1\] RST_STREAM (\w+)", call.process.stderr.read())
+        expect("in order", code and (server.reset_code is None or code[1] == "NO_ERROR"), code and code[1])
         server.saw("source", "end", None)
-        return "then the server stops our side by RST_STREAM(NO_ERROR), as RFC 9113 lets it"
+        return f"then our side is stopped by RST_STREAM({code[1]})"
     expect("the connection lives on", event["event"] == "pong", event)
     call.close()
     server.saw("source", "end", LATE)
@@ -147,13 +147,22 @@ def reset_by_client(server):
 
 def reset_by_server(server):
     call = Call(server, "reset")
-    call.head()
-    call.hear(b"abcde")
-    call.tell("recv")
-    error = call.event()
+    if server.reset_code is None:  # a proxy may drop what came before
+        call.tell("recv-until done")
+        error = call.event()
+        while error["event"] in ("response", "data"):
+            error = call.event()
+    else:
+        call.head()
+        call.hear(b"abcde")
+        call.tell("recv")
+        error = call.event()
     expect("the reset", (error["event"], error.get("error"), error.get("origin")) == ("error", "stream_reset", "peer"),
            error)
+    if server.reset_code is None:
+        return None if error["http2_code"] == "CANCEL" else f"told by {error['http2_code']}"
     expect("its code", error["http2_code"] == server.reset_code, error)
+    return None
 
 
 ALL = (unary, echo_interleaved, ten_megabytes, trailers, half_close_ours_first, half_close_theirs_first,

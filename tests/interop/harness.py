@@ -95,7 +95,8 @@ class Harness:
         if not cert.exists():
             self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                      "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
-                     "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+                     "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                     "-addext", "basicConstraints=critical,CA:FALSE")  # rustls takes no authority for a server
         return cert, key
 
 

@@ -9,6 +9,7 @@ usage: matrix.py PATH_OF_DUPLEX [--write FILE] [--only PART_OF_A_NAME] [--wrong]
 import argparse
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -21,6 +22,7 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 import cells
 import harness as the_harness
 import peers
+import reverse_proxies
 import tables
 from harness import Harness, Wrong
 
@@ -132,6 +134,45 @@ def from_clients(matrix):
     server.stop()
 
 
+def through_proxies(matrix, trust):
+    """Our client to our server and to Go's, and Go's client to our server."""
+    matrix.table("Through proxies")
+    cert, _ = matrix.harness.certificate()
+    go = next(peer for peer in peers.PEERS if peer.name == "Go net/http")
+    no_go = go.missing()
+    for name, version, start, cannot in reverse_proxies.ALL:
+        if matrix.only not in f"proxy.{name}":
+            continue
+        missing = "" if shutil.which(version[0]) else peers.why_not(version[0])
+        version = "" if missing else peers.told_version(version)
+        ours = peers.OurServer(matrix.harness, "--http")
+        theirs = None if no_go else peers.Server(matrix.harness, go.server)
+        for title, lacks, server, client in (("our server", "", ours, None), ("Go's server", no_go, theirs, None),
+                                             ("Go's client", no_go, ours, go)):
+            row = f"proxy.{name} {version}: {title}"
+            if missing or lacks:
+                matrix.row(row, "", missing or lacks, None)
+                continue
+            proxy = start(matrix.harness, server.url.rsplit(":", 1)[1])
+            front = server.behind(f"https://localhost:{proxy.port}", trust, WRONG_PATHS if matrix.wrong else None)
+            front.takes_trailers = name not in reverse_proxies.TAKE_NO_TRAILERS
+
+            def body(cell):
+                if client:
+                    return ask(matrix, client.client, cell, front.url, cert, False, front)
+                front.options, words = options, None
+                if (name, cell) in reverse_proxies.HELP:
+                    more, words = reverse_proxies.HELP[name, cell]
+                    front.options += more
+                return getattr(cells, cell)(front) or words
+
+            options = front.options
+            matrix.row(row, "", cannot.get(title, {}), body)
+            proxy.stop()
+        for server in filter(None, (ours, theirs)):
+            server.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("duplex", type=os.path.abspath)
@@ -149,6 +190,7 @@ def main():
             trust = ("--cacert", harness.certificate()[0])
             against_servers(matrix, trust)
             from_clients(matrix)
+            through_proxies(matrix, trust)
         finally:
             harness.end_all()
     if arguments.write:

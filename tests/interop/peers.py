@@ -1,5 +1,6 @@
 """The peers: what each is, how it is started, and what it cannot do. A program of theirs is in peers/; the server's speaks
 the paths of `duplex serve`, and prints its port, then a line for each request that has ended."""
+import copy
 import dataclasses
 import json
 import pathlib
@@ -35,15 +36,16 @@ class Peer:
         """Why it is not here, or nothing."""
         for program in {command[0] for command in (self.server, self.client, (self.needs,)) if command}:
             if program and not shutil.which(program):
-                return reasons().get(pathlib.Path(program).name, f"{pathlib.Path(program).name} is not installed")
+                return why_not(program)
         return ""
 
 
-def reasons():
-    """What could not be built, and why."""
+def why_not(program):
+    """Why a program is not here: the building of it left a line if it failed."""
+    name = pathlib.Path(program).name
     file = BUILT / "missing"
     lines = file.read_text().splitlines() if file.exists() else []
-    return dict(line.split(": ", 1) for line in lines)
+    return dict(line.split(": ", 1) for line in lines).get(name, f"{name} is not installed")
 
 
 def told_version(words):
@@ -59,6 +61,8 @@ class Server:
     """One that runs. `paths` renames what is asked for."""
 
     sink_answer = b"10\n"
+    takes_trailers = True
+    gone = ("reset",)  # how it may tell that a client has reset a stream
 
     def __init__(self, harness, command, paths=None, grpc=False, reset_code="CANCEL", trust=()):
         self.harness = harness
@@ -116,10 +120,18 @@ class Server:
             while True:
                 line = self.told(self._line())
                 seen.append(line)
-                if line[:2] == (path, outcome) and received in (line[2], None):
+                outcomes = self.gone if outcome == "reset" else (outcome,)
+                if line[0] == path and line[1] in outcomes and received in (line[2], None):
                     return
         except Wrong as wrong:
             raise Wrong(f"{wrong}; not {(path, outcome, received)}, but {seen}") from None
+
+    def behind(self, url, trust, paths):
+        """The same, through a proxy: which may tell of a reset by another code, or by the end of its own connection."""
+        front = copy.copy(self)
+        front.url, front.options, front.paths, front.reset_code = url, ("-4", *trust), paths or {}, None
+        front.gone = ("reset", "connection_lost")
+        return front
 
     def stop(self):
         self.harness.end(self.process)

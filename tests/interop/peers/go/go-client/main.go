@@ -109,11 +109,15 @@ func resetByClient() {
 	unary()                         // the connection lives on, and this comes behind the reset
 }
 
+// Without the code, and perhaps before what came first: a proxy may be in between.
 func resetByServer() {
-	answer := do(request("/reset/CANCEL?after=5", nil))
-	got, err := io.ReadAll(answer.Body)
-	peer.Expect("what came before", string(got), "abcde")
-	peer.Expect("it was reset with CANCEL", err != nil && strings.Contains(err.Error(), "CANCEL"), true)
+	answer, err := client.Do(request("/reset/CANCEL?after=5", nil))
+	if err == nil {
+		var got []byte
+		got, err = io.ReadAll(answer.Body)
+		peer.Expect("what came before", strings.HasPrefix("abcde", string(got)), true)
+	}
+	peer.Expect("it was reset", err != nil && strings.Contains(err.Error(), "stream error"), true)
 	unary()
 }
 

@@ -1,4 +1,4 @@
-// Command go-server is Go's net/http as a server: go-server CERT KEY
+// Command go-server is Go's net/http as a server: go-server [CERT KEY], in cleartext without them.
 package main
 
 import (
@@ -56,6 +56,11 @@ func echo(w http.ResponseWriter, r *http.Request, flush func()) {
 }
 
 func main() {
-	server := http.Server{Handler: http.HandlerFunc(answer)}
+	server := http.Server{Handler: http.HandlerFunc(answer), Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	if len(os.Args) == 1 {
+		peer.Check(server.Serve(peer.Listen()))
+	}
 	peer.Check(server.ServeTLS(peer.Listen(), os.Args[1], os.Args[2]))
 }
