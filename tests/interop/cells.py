@@ -85,7 +85,8 @@ def ten_megabytes(server):
 def trailers(server):
     """Both ways, where those of the request can be sent and read."""
     both = server.takes_trailers and not server.grpc
-    call = Call(server, "echo", "-H", "trailer: x-sum")
+    asks = () if server.grpc else ("-H", "trailer: x-sum", "-H", "te: trailers")
+    call = Call(server, "echo", *asks)
     call.say(b"checked")
     call.tell("trailers x-sum: 42" if both else "fin")
     call.head()

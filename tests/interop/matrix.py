@@ -94,6 +94,14 @@ class Matrix:
         return 0 if passed and not failed else 1
 
 
+def raising(wrong):
+    """The body of cells whose peer does not start."""
+    def body(_):
+        raise wrong
+
+    return body
+
+
 def against_servers(matrix, trust):
     matrix.table("Our client against servers")
     cert, key = matrix.harness.certificate()
@@ -106,8 +114,12 @@ def against_servers(matrix, trust):
             matrix.row(f"server.{peer.name}", version, missing, None)
             continue
         kind = peer.kind or peers.Server
-        server = kind(matrix.harness, (*peer.server, cert, key), grpc=peer.grpc, reset_code=peer.reset_code, trust=trust,
-                      paths=WRONG_PATHS if matrix.wrong else None)
+        try:
+            server = kind(matrix.harness, (*peer.server, cert, key), grpc=peer.grpc, reset_code=peer.reset_code,
+                          trust=trust, paths=WRONG_PATHS if matrix.wrong else None)
+        except Wrong as wrong:
+            matrix.row(f"server.{peer.name}", version, {}, raising(wrong))
+            continue
         matrix.row(f"server.{peer.name}", version, peer.server_cannot,
                    lambda cell: getattr(cells, cell)(server))
         server.stop()
@@ -145,15 +157,23 @@ def through_proxies(matrix, trust):
             continue
         missing = "" if shutil.which(version[0]) else peers.why_not(version[0])
         version = "" if missing else peers.told_version(version)
+        never = missing or (cannot if isinstance(cannot, str) else "")
+        if never:
+            matrix.row(f"proxy.{name} {version}", "", never, None)
+            continue
         ours = peers.OurServer(matrix.harness, "--http")
         theirs = None if no_go else peers.Server(matrix.harness, go.server)
         for title, lacks, server, client in (("our server", "", ours, None), ("Go's server", no_go, theirs, None),
                                              ("Go's client", no_go, ours, go)):
             row = f"proxy.{name} {version}: {title}"
-            if missing or lacks:
-                matrix.row(row, "", missing or lacks, None)
+            if lacks:
+                matrix.row(row, "", lacks, None)
                 continue
-            proxy = start(matrix.harness, server.url.rsplit(":", 1)[1])
+            try:
+                proxy = start(matrix.harness, server.url.rsplit(":", 1)[1])
+            except Wrong as wrong:
+                matrix.row(row, "", {}, raising(wrong))
+                continue
             front = server.behind(f"https://localhost:{proxy.port}", trust, WRONG_PATHS if matrix.wrong else None)
             front.takes_trailers = name not in reverse_proxies.TAKE_NO_TRAILERS
 

@@ -14,6 +14,8 @@ import threading
 from against_nghttpd import listening_port
 from harness import STEP, Wrong
 
+START = 120  # seconds that a server may take to start: a JVM compiles first, and the machine may be busy
+
 HERE = pathlib.Path(__file__).parent
 PROGRAMS = HERE / "peers"
 BUILT = HERE.parent.parent / "build/interop"
@@ -26,7 +28,7 @@ class Peer:
     server: tuple = ()  # the command, before the certificate and its key
     kind: type = None  # of the server, if not Server
     client: tuple = ()  # the command, before the case, the URL and the certificate
-    needs: str = ""  # the program that the command starts in turn
+    needs: str = ""  # the program that the command starts in turn, or its folder
     grpc: bool = False
     reset_code: str = "CANCEL"  # of its path /reset
     server_cannot: dict = dataclasses.field(default_factory=dict)
@@ -35,7 +37,7 @@ class Peer:
     def missing(self):
         """Why it is not here, or nothing."""
         for program in {command[0] for command in (self.server, self.client, (self.needs,)) if command}:
-            if program and not shutil.which(program):
+            if program and not shutil.which(program) and not pathlib.Path(program).is_dir():
                 return why_not(program)
         return ""
 
@@ -73,11 +75,10 @@ class Server:
         self.lines = queue.Queue()
         self.process = harness.start(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         threading.Thread(target=self._read, daemon=True).start()
-        self.url = self.told_url(self._line())
+        self.url = self.find_url()
 
-    @staticmethod
-    def told_url(line):
-        return f"https://localhost:{int(line)}"
+    def find_url(self):
+        return f"https://localhost:{int(self._line(START))}"
 
     @staticmethod
     def told(line):
@@ -90,9 +91,9 @@ class Server:
             self.lines.put(line.strip())
         self.lines.put(None)
 
-    def _line(self):
+    def _line(self, limit=None):
         try:
-            line = self.lines.get(timeout=STEP)
+            line = self.lines.get(timeout=limit or STEP)
         except queue.Empty:
             raise Wrong("the server says nothing") from None
         if line is None:
@@ -143,9 +144,8 @@ class OurServer(Server):
     def __init__(self, harness, *options, **more):
         super().__init__(harness, (harness.duplex, "serve", "--json", "--listen", "127.0.0.1:0", *options), **more)
 
-    @staticmethod
-    def told_url(line):
-        return line.split()[-1].replace("127.0.0.1", "localhost")
+    def find_url(self):
+        return self._line().split()[-1].replace("127.0.0.1", "localhost")
 
     @staticmethod
     def told(line):
@@ -156,26 +156,75 @@ class OurServer(Server):
         return seen["path"].split("?")[0], {"stream_reset": "reset"}.get(error, error), seen["received"]
 
 
-class Nghttpd(Server):
-    """It says neither its port nor how many bytes came, and answers every upload with itself."""
+class Echoing(Server):
+    """One without a program of ours: it answers each upload with itself, when it is over, and does not say its port. It is
+    started by what `command` makes of the words."""
 
     sink_answer = b"some bytes"
 
     def __init__(self, harness, command, trust=(), paths=None, **_):
-        self.root = harness.scratch / "nghttpd"
-        self.root.mkdir(exist_ok=True)
-        *command, cert, key = command
-        if paths:
-            command.remove("--echo-upload")  # which is not a matter of paths
-        super().__init__(harness, (*command, "-d", self.root, "0", key, cert), trust=trust)
+        *words, cert, key = command
+        super().__init__(harness, self.command(words, harness.scratch, cert, key, bool(paths)), trust=trust)
 
-    def told_url(self, _):
+    def find_url(self):
         return f"https://localhost:{listening_port(self.process)}"
 
+
+class Nghttpd(Echoing):
+    @staticmethod
+    def command(words, scratch, cert, key, wrong):
+        echo = () if wrong else ("--echo-upload",)
+        return *words, "-v", "-a", "127.0.0.1", *echo, "--trailer=grpc-status: 0", "-d", scratch, "0", key, cert
+
     def saw(self, what, outcome, received):
-        wanted = "recv RST_STREAM" if outcome == "reset" else "END_STREAM"
-        while wanted not in self._line():
+        """Its log of the frames has no sums."""
+        while "END_STREAM" not in self._line():
             pass
+
+
+class H2o(Echoing):
+    @staticmethod
+    def command(words, scratch, cert, key, wrong):
+        answer = "['wrong']" if wrong else "env['rack.input'] ? [env['rack.input'].read] : []"
+        configuration = scratch / "h2o.conf"
+        configuration.write_text(f"""
+listen: {{ host: 127.0.0.1, port: 0, ssl: {{ certificate-file: {cert}, key-file: {key} }} }}
+access-log: {{ path: /dev/stdout, format: "%U end %b" }}
+hosts: {{ "*": {{ paths: {{ "/": {{ mruby.handler: "Proc.new {{ |env| [200, {{}}, {answer}] }}" }} }} }} }}
+""")
+        return *words, "-c", configuration
+
+
+class Caddy(Echoing):
+    @staticmethod
+    def command(words, scratch, cert, key, wrong):
+        configuration = scratch / "Caddyfile"
+        configuration.write_text(f"""
+{{
+  admin off
+  auto_https off
+  servers {{
+    protocols h1 h2
+  }}
+}}
+https://:0 {{
+  bind 127.0.0.1
+  tls {cert} {key}
+  log {{
+    output stdout
+    format json
+  }}
+  respond "{'wrong' if wrong else '{http.request.body}'}"
+}}
+""")
+        home = f"HOME={scratch}", f"XDG_CONFIG_HOME={scratch}"
+        return "env", *home, *words, "run", "--adapter", "caddyfile", "--config", configuration
+
+    @staticmethod
+    def told(line):
+        """What it has sent back is what had come."""
+        seen = json.loads(line)
+        return seen["request"]["uri"].split("?")[0], "end", seen["size"]
 
 
 def built(name, program, version, **more):
@@ -186,7 +235,11 @@ A_STATUS = "gRPC's handlers end a call by a status in trailers, never by RST_STR
 PYTHON = "/usr/bin/python3"  # Debian's, whose grpcio is Debian's
 
 UPLOADS_FIRST = "it answers only when the request has ended"
+ECHOING = {"echo_interleaved": UPLOADS_FIRST, "half_close_theirs_first": UPLOADS_FIRST,
+           "reset_by_client": UPLOADS_FIRST, "reset_by_server": "it resets no stream by itself"}
+NO_TRAILERS = "its configuration has nothing that sends them"
 A_WHOLE_BODY = "it reads the body from a file, before it sends the first byte"
+JAVA_ANSWERS = "it hands over nothing of the answer before the request has ended"
 ENDS_ALL = "it has no way to reset a stream: it can only be ended, with its connection"
 
 
@@ -212,11 +265,26 @@ PEERS = [
     Peer("grpcio", (PYTHON, "-c", "import grpc; print(grpc.__version__)"), grpc=True,
          server=(PYTHON, PROGRAMS / "python/grpcio_server.py"), client=(PYTHON, PROGRAMS / "python/grpcio_client.py"),
          server_cannot={"reset_by_server": A_STATUS}),
-    Peer("nghttpd", ("nghttpd", "--version"), kind=Nghttpd,
-         server=("nghttpd", "-v", "-a", "127.0.0.1", "--echo-upload", "--trailer=grpc-status: 0"),
-         server_cannot={"echo_interleaved": UPLOADS_FIRST, "half_close_theirs_first": UPLOADS_FIRST,
-                        "reset_by_client": UPLOADS_FIRST,
-                        "reset_by_server": "it resets no stream by itself"}),
+    Peer("nghttpd", ("nghttpd", "--version"), kind=Nghttpd, server=("nghttpd",), server_cannot=ECHOING),
+    Peer("h2o", ("h2o", "--version"), kind=H2o, server=("h2o",), server_cannot={"trailers": NO_TRAILERS, **ECHOING}),
+    Peer("Caddy", ("caddy", "version"), kind=Caddy, server=("caddy",),
+         server_cannot={"trailers": NO_TRAILERS, **ECHOING}),
     Peer("Node http2", ("node", "--version"), server=("node", PROGRAMS / "node/server.mjs"),
          client=("node", PROGRAMS / "node/client.mjs"), reset_code="INTERNAL_ERROR"),
+    Peer("Java HttpClient", ("java", "-version"), client=("java", PROGRAMS / "java/Client.java"), client_cannot={
+        "echo_interleaved": JAVA_ANSWERS, "reset_by_client": JAVA_ANSWERS,
+        "trailers": "it has no way to send or to read them",
+        "half_close_theirs_first": "JDK 17 waits for room for the rest of its body, with the whole answer and "
+                                   "RST_STREAM(NO_ERROR) there to be read"}),
+    Peer("Netty", pinned("java/pom.xml", r"netty-codec-http2</artifactId>\s*<version>([\d.]+\d)"),
+         server=("java", "-cp", f"{BUILT}/java/*", PROGRAMS / "java/Server.java"), needs=BUILT / "java"),
+    built("Rust h2", "h2", pinned("rust/Cargo.toml", r'h2 = "=(\S+)"')),
+    built("tonic", "tonic", pinned("rust/Cargo.toml", r'tonic = { version = "=([^"]+)"'), grpc=True,
+          server_cannot={"reset_by_server": A_STATUS},
+          client_cannot={"reset_by_client": "it resets nothing when its user drops the answers, while there may be more "
+                                            "messages"}),
+    Peer("hypercorn", pinned("python/requirements.txt", r"hypercorn==(\S+)"), server_cannot={
+        "half_close_theirs_first": "it ends the connection when more of the request comes after the end of its answer",
+        "reset_by_server": "it resets no stream, and ends the connection if its application leaves an answer unfinished"},
+         server=(BUILT / "venv/bin/python", PROGRAMS / "python/hypercorn_server.py")),
 ]

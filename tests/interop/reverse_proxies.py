@@ -133,9 +133,10 @@ def envoy(harness, behind):
 
 NGINX_HEAD = "nginx passes the head of an answer on with the first bytes of its body; Go's client waits for it before it sends"
 HAPROXY_RESET = "HAProxy 2.6 makes END_STREAM of a reset, and only then RST_STREAM(CANCEL)"
+H2O_BEHIND = "h2o 2.2 speaks only HTTP/1 to what is behind it"
 CADDY_RESET = "Caddy 2.6 makes a whole answer of one that was reset"
 
-# (name, the command that tells the version, start, what it cannot do: for each of the rows)
+# (name, the command that tells the version, start, what it cannot do: for each of the rows, or a text for all)
 ALL = [
     ("nginx", ("nginx", "-v"), nginx, {
         "our server": {}, "Go's server": {},
@@ -147,6 +148,7 @@ ALL = [
         "Go's client": {"reset_by_server": HAPROXY_RESET}}),
     ("nghttpx", ("nghttpx", "--version"), nghttpx, {}),
     ("Envoy", (ENVOY, "--version"), envoy, {}),
+    ("h2o", ("h2o", "--version"), None, H2O_BEHIND),
     ("Caddy", ("caddy", "version"), caddy, {row: {"reset_by_server": CADDY_RESET} for row in
                                             ("our server", "Go's server", "Go's client")}),
 ]

@@ -16,8 +16,8 @@ over TLS (ALPN), on the loopback device; behind a proxy in cleartext. What this 
 | half close, theirs first | the server ends its side while the request is still open |
 | reset by client, by server | RST_STREAM amid an echo, seen with its code by the other side; the connection lives on |
 
-The server says what it has seen of each request, and a cell passes only if both sides agree. `--wrong` runs all of them
-on wrong paths, where none may pass.
+The server says what it has seen of each request, and a cell passes only if both sides agree. `--wrong` asks everybody for
+the wrong thing, and then none may pass. A number in brackets is a note, below.
 """
 
 
