@@ -125,14 +125,34 @@ void connection::start_connect(const asio::any_io_executor& executor, std::strin
 
 // Over a stream that was handed in
 
+namespace {
+
+connection not_open() {
+  auto why = core::refusal(errc::invalid_argument, "the stream that was handed in is not open");
+  why.scope = scope::connection;
+  return connection(std::make_shared<net::connection_handle>(std::move(why)));
+}
+
+}  // namespace
+
 void connection::start_over(lower_ptr lower, std::string url, options opts, connect_handler handler) {
   net::handed_in stream(std::move(lower));
   const auto executor = stream.executor();
+  if (!stream.is_open()) {
+    return asio::post(executor,
+                      [done = net::completion<error_code, connection>(std::move(handler), executor)]() mutable {
+                        done(errc::invalid_argument, not_open());
+                      });
+  }
   connect_to(executor, std::move(url), std::move(opts), std::move(handler), std::move(stream));
 }
 
 connection connection::make_over(lower_ptr lower, std::string url, options opts, error_code& ec) {
   net::handed_in stream(std::move(lower));
+  if (!stream.is_open()) {
+    ec = errc::invalid_argument;
+    return not_open();
+  }
   const auto executor = stream.is_socket() ? net::background_executor() : stream.executor();
   connection c;
   ec = net::check_blocking(executor);

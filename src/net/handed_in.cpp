@@ -34,10 +34,11 @@ std::string name_of(const any_socket::endpoint_type& peer) {
 }  // namespace
 
 handed_in::handed_in(std::unique_ptr<h2::lower_stream> s)
-    : executor_(s->get_executor()), descriptor_(s->release()), stream_(std::move(s)) {}
+    : executor_(s->get_executor()), open_(s->is_open()), descriptor_(s->release()), stream_(std::move(s)) {}
 
 handed_in::handed_in(handed_in&& other) noexcept
     : executor_(std::move(other.executor_)),
+      open_(other.open_),
       descriptor_(std::exchange(other.descriptor_, -1)),
       stream_(std::move(other.stream_)) {}
 

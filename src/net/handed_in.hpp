@@ -19,6 +19,7 @@ class handed_in {
   handed_in& operator=(const handed_in&) = delete;
   ~handed_in();
 
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
   /// Whether it needs the executor that it came with no more.
   [[nodiscard]] bool is_socket() const noexcept { return descriptor_ >= 0; }
   [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
@@ -29,6 +30,7 @@ class handed_in {
   [[nodiscard]] dialed take_socket(const strand& here);
 
   asio::any_io_executor executor_;
+  bool open_;
   int descriptor_;
   std::unique_ptr<h2::lower_stream> stream_;
 };

@@ -8,6 +8,8 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/system/error_category.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -16,6 +18,50 @@
 #include <utility>
 
 namespace duplex::net {
+namespace {
+
+constexpr int most_empty_reads = 100;  // in a row
+
+// What is no way to behave for a stream.
+enum class fault { throws = 1, drops_handler, claims_too_much, reads_nothing };
+
+class fault_category final : public boost::system::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "duplex.lower_stream"; }
+  [[nodiscard]] std::string message(int value) const override {
+    switch (static_cast<fault>(value)) {
+      case fault::throws:
+        return "the stream below threw an exception";
+      case fault::drops_handler:
+        return "the stream below dropped its handler without calling it";
+      case fault::claims_too_much:
+        return "the stream below claims more bytes than it was given";
+      case fault::reads_nothing:
+        return "the stream below read no bytes and no end, " + std::to_string(most_empty_reads) + " times in a row";
+    }
+    return "the stream below failed";
+  }
+};
+
+error_code make_error_code(fault f) {
+  static const fault_category category;
+  return {static_cast<int>(f), category};
+}
+
+// Whoever throws calls no handler, mostly; this is why.
+template <class Call>
+error_code error_of(Call call) {
+  try {
+    call();
+    return {};
+  } catch (const boost::system::system_error& e) {
+    return e.code() ? e.code() : make_error_code(fault::throws);
+  } catch (...) {
+    return make_error_code(fault::throws);
+  }
+}
+
+}  // namespace
 
 struct stream_transport::state : std::enable_shared_from_this<state> {
   state(asio::any_io_executor on, std::shared_ptr<h2::lower_stream> s) : executor(std::move(on)), below(std::move(s)) {}
@@ -25,14 +71,23 @@ struct stream_transport::state : std::enable_shared_from_this<state> {
   void begin_reading() {
     if (input.empty()) input.resize(buffer_size);
     reading = true;
-    below->async_read_some(asio::buffer(input), on_strand(stop_reading, &state::on_read));
+    const auto thrown =
+        error_of([this] { below->async_read_some(asio::buffer(input), on_strand(stop_reading, &state::on_read)); });
+    if (thrown && !input_end) input_end = thrown;
   }
 
   void on_read(error_code ec, std::size_t n) {
     reading = false;
+    if (n > input.size()) {
+      ec = make_error_code(fault::claims_too_much);
+      n = 0;
+    }
     from = 0;
     upto = n;
+    empty_reads = n > 0 ? 0 : empty_reads + 1;
+    if (!ec && empty_reads == most_empty_reads) ec = make_error_code(fault::reads_nothing);
     if (ec && !input_end) input_end = ec;
+    if (!readable() && !closed) return begin_reading();
     wake(reader);
   }
 
@@ -56,15 +111,23 @@ struct stream_transport::state : std::enable_shared_from_this<state> {
     asio::post(executor, [life = lifeline<state>(shared_from_this())]() mutable {
       const auto self = life.release();
       if (self->closed) return self->on_written(asio::error::operation_aborted, 0);
-      self->below->async_write_some(asio::buffer(self->leaving) + self->sent,
-                                    self->on_strand(self->stop_writing, &state::on_written));
+      self->broken = error_of([&] {
+        self->below->async_write_some(asio::buffer(self->leaving) + self->sent,
+                                      self->on_strand(self->stop_writing, &state::on_written));
+      });
     });
   }
 
   void on_written(error_code ec, std::size_t n) {
     writing = false;
-    sent += n;
-    if (!ec && n == 0) ec = asio::error::broken_pipe;  // it would never end
+    if (n > leaving.size() - sent) {
+      ec = make_error_code(fault::claims_too_much);
+    } else if (!ec && n == 0) {
+      ec = asio::error::broken_pipe;  // it would never end
+    } else {
+      sent += n;
+    }
+    if (broken) ec = broken;
     if (ec) fail_writing(ec);
     begin_writing();
     wake(writer);
@@ -103,14 +166,38 @@ struct stream_transport::state : std::enable_shared_from_this<state> {
     std::move(handler)(closed ? error_code(asio::error::operation_aborted) : error_code());
   }
 
-  // The operation keeps the state, and who waits for it goes with it.
-  h2::lower_stream::io_handler on_strand(asio::cancellation_signal& stop,
-                                         void (state::*then)(error_code, std::size_t)) {
-    auto handler = [life = lifeline<state>(shared_from_this()), then](error_code ec, std::size_t n) mutable {
-      const auto self = life.release();
-      (*self.*then)(ec, n);
-    };
-    return asio::bind_executor(executor, asio::bind_cancellation_slot(stop.slot(), std::move(handler)));
+  using outcome = void (state::*)(error_code, std::size_t);
+
+  // The operation keeps the state. A stream may call its handler too early, inside the call, or never: what follows is
+  // posted in either case. If that is dropped as well, the context is being destroyed, and who waits goes with it.
+  struct io_handler {
+    std::shared_ptr<state> owner;
+    outcome then;
+
+    io_handler(std::shared_ptr<state> s, outcome t) noexcept : owner(std::move(s)), then(t) {}
+    io_handler(io_handler&&) noexcept = default;
+    io_handler& operator=(io_handler&&) = delete;
+    ~io_handler() {
+      if (!owner) return;
+      const auto keep = owner;
+      try {
+        (*this)(make_error_code(fault::drops_handler), 0);
+      } catch (...) {  // no memory
+        keep->abandon();
+      }
+    }
+    void operator()(error_code ec, std::size_t n) {
+      const auto executor = owner->executor;
+      asio::post(executor, [life = lifeline<state>(std::move(owner)), then = then, ec, n]() mutable {
+        const auto self = life.release();
+        (*self.*then)(ec, n);
+      });
+    }
+  };
+
+  h2::lower_stream::io_handler on_strand(asio::cancellation_signal& stop, outcome then) {
+    return asio::bind_executor(executor,
+                               asio::bind_cancellation_slot(stop.slot(), io_handler(shared_from_this(), then)));
   }
 
   void abandon() noexcept {
@@ -120,7 +207,7 @@ struct stream_transport::state : std::enable_shared_from_this<state> {
 
   void close() {
     if (std::exchange(closed, true)) return;
-    below->close();
+    (void)error_of([this] { below->close(); });
     if (reading) stop_reading.emit(asio::cancellation_type::terminal);
     if (writing) stop_writing.emit(asio::cancellation_type::terminal);
   }
@@ -136,6 +223,7 @@ struct stream_transport::state : std::enable_shared_from_this<state> {
   std::size_t from = 0;  // what was read and not taken
   std::size_t upto = 0;
   error_code input_end;
+  int empty_reads = 0;
   bool reading = false;
 
   std::string leaving;  // in the operation's hands
@@ -186,9 +274,8 @@ error_code stream_transport::shutdown() {
   auto& s = *state_;
   if (s.broken) return s.broken;
   if (!s.drained()) return asio::error::would_block;
-  if (!std::exchange(s.ended, true))
-    s.below->async_shutdown(asio::bind_executor(s.executor, [keep = state_](error_code) {}));
-  return {};
+  if (std::exchange(s.ended, true)) return {};
+  return error_of([&] { s.below->async_shutdown(asio::bind_executor(s.executor, [keep = state_](error_code) {})); });
 }
 
 void stream_transport::close() { state_->close(); }

@@ -17,13 +17,18 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <functional>
+#include <stdexcept>
+#include <thread>
 
 namespace duplex::test {
 namespace {
 
 using h2::fin;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 using unix_socket = asio::local::stream_protocol::socket;
 
 tcp::socket connected(const asio::any_io_executor& executor, std::uint16_t port) {
@@ -157,6 +162,23 @@ TEST(over, an_invalid_url_or_option_is_refused_as_ever) {
   auto opts = bounded();
   opts.connection_window = 1;
   EXPECT_EQ(try_it(server.url(), opts), "invalid_argument");
+}
+
+TEST(over, a_socket_that_is_not_open_is_refused) {
+  context_threads threads;
+  auto context = client_context();
+  auto [ec, link] =
+      get(h2::connection::async_over(tcp::socket(threads.executor()), "http://localhost/", bounded(), as_future));
+  EXPECT_EQ(name(ec), "invalid_argument");
+  ASSERT_TRUE(link.failure());
+  EXPECT_EQ(link.failure()->message, "the stream that was handed in is not open");
+
+  asio::io_context io;  // which nobody runs
+  link = h2::connection::over(tcp::socket(io), "http://localhost/", bounded(), ec);
+  EXPECT_EQ(name(ec), "invalid_argument");
+  EXPECT_THAT(link.failure()->message, HasSubstr("not open"));
+  link = h2::connection::over(asio::ssl::stream<tcp::socket>(io, context), "http://localhost/", bounded(), ec);
+  EXPECT_EQ(name(ec), "invalid_argument");
 }
 
 TEST(over, blocking_is_refused_on_the_streams_own_thread) {
@@ -355,6 +377,111 @@ TEST(over, a_stream_that_takes_no_more_behind_any_byte_is_lost_as_well) {
     ASSERT_TRUE(peer.link.failure()) << at;
     EXPECT_EQ(name(peer.link.failure()->code), "connection_lost") << at;
   }
+}
+
+// Does with a handler what it is told to, once it was written to, and otherwise nothing before it is closed.
+class rude_stream final : public h2::lower_stream {
+ public:
+  using action = std::function<void(std::size_t, io_handler)>;
+
+  struct manners {
+    action read{};
+    action write{};
+    bool ends_by_throwing = false;
+    std::promise<void> gone{};
+  };
+
+  rude_stream(asio::any_io_executor executor, std::shared_ptr<manners> how)
+      : executor_(std::move(executor)), how_(std::move(how)) {}
+  ~rude_stream() override { how_->gone.set_value(); }
+
+  asio::any_io_executor get_executor() override { return executor_; }
+  void async_read_some(asio::mutable_buffer to, io_handler handler) override {
+    if (how_->read) return how_->read(to.size(), std::move(handler));
+    waiting_.emplace(std::move(handler));
+  }
+  void async_write_some(asio::const_buffer from, io_handler handler) override {
+    if (how_->write) return how_->write(from.size(), std::move(handler));
+    std::move(handler)(error_code(), from.size());
+  }
+  void async_shutdown(end_handler /*handler*/) override {
+    if (how_->ends_by_throwing) throw std::runtime_error("no end");
+  }
+  void close() override {
+    if (auto handler = std::exchange(waiting_, std::nullopt)) std::move (*handler)(asio::error::operation_aborted, 0);
+    if (how_->ends_by_throwing) throw std::runtime_error("no close");
+  }
+
+ private:
+  asio::any_io_executor executor_;
+  std::shared_ptr<manners> how_;
+  std::optional<io_handler> waiting_;
+};
+
+// What becomes of a connection over a rude stream, in words.
+std::string end_over(rude_stream::action read, rude_stream::action write) {
+  context_threads threads;
+  const auto how = std::make_shared<rude_stream::manners>();
+  how->read = std::move(read);
+  how->write = std::move(write);
+  auto gone = how->gone.get_future();
+  auto s = std::make_unique<rude_stream>(threads.executor(), how);
+  auto link = h2::connection::over(std::unique_ptr<h2::lower_stream>(std::move(s)), "http://localhost/", bounded());
+  error_code ec;
+  link.ping(ec);
+  EXPECT_TRUE(ec);
+  const auto why = link.failure();
+  link = {};
+  EXPECT_EQ(gone.wait_for(patience), std::future_status::ready);
+  return why ? name(why->code) + ": " + why->message : "no failure";
+}
+
+TEST(over, a_stream_that_throws_has_failed) {
+  const auto throws = [](std::size_t, const auto&) { throw std::runtime_error("rude"); };
+  const auto says_why = [](std::size_t, const auto&) {
+    throw boost::system::system_error(asio::error::host_unreachable);
+  };
+  EXPECT_THAT(end_over(throws, nullptr), AllOf(StartsWith("connection_lost"), HasSubstr("threw an exception")));
+  EXPECT_THAT(end_over(nullptr, throws), AllOf(StartsWith("connection_lost"), HasSubstr("threw an exception")));
+  EXPECT_THAT(end_over(says_why, nullptr), HasSubstr(error_code(asio::error::host_unreachable).message()));
+}
+
+TEST(over, a_stream_that_drops_its_handler_has_failed) {
+  const auto drops = [](std::size_t, const h2::lower_stream::io_handler&) {};
+  std::thread other;
+  const auto drops_later = [&other](std::size_t, h2::lower_stream::io_handler h) {
+    other = std::thread([h = std::move(h)] {});
+  };
+  EXPECT_THAT(end_over(drops, nullptr), AllOf(StartsWith("connection_lost"), HasSubstr("dropped its handler")));
+  EXPECT_THAT(end_over(nullptr, drops), AllOf(StartsWith("connection_lost"), HasSubstr("dropped its handler")));
+  EXPECT_THAT(end_over(drops_later, nullptr), AllOf(StartsWith("connection_lost"), HasSubstr("dropped its handler")));
+  other.join();
+}
+
+TEST(over, a_stream_that_claims_more_than_it_was_given_has_failed) {
+  const auto claims = [](std::size_t n, h2::lower_stream::io_handler h) { std::move(h)(error_code(), n + 1000000); };
+  EXPECT_THAT(end_over(claims, nullptr), AllOf(StartsWith("connection_lost"), HasSubstr("claims more")));
+  EXPECT_THAT(end_over(nullptr, claims), AllOf(StartsWith("connection_lost"), HasSubstr("claims more")));
+}
+
+TEST(over, a_stream_that_reads_nothing_may_do_so_at_times_but_not_for_ever) {
+  const auto nothing = [](std::size_t, h2::lower_stream::io_handler h) { std::move(h)(error_code(), 0); };
+  EXPECT_THAT(end_over(nothing, nullptr), AllOf(StartsWith("connection_lost"), HasSubstr("no bytes")));
+  const auto at_times = [reads = 0](std::size_t, h2::lower_stream::io_handler h) mutable {
+    std::move(h)(++reads == 90 ? asio::error::connection_reset : error_code(), 0);
+  };
+  EXPECT_THAT(end_over(at_times, nullptr), HasSubstr(error_code(asio::error::connection_reset).message()));
+}
+
+TEST(over, a_stream_that_throws_at_its_end_is_let_go) {
+  context_threads threads;
+  const auto how = std::make_shared<rude_stream::manners>();
+  how->ends_by_throwing = true;
+  auto gone = how->gone.get_future();
+  auto s = std::make_unique<rude_stream>(threads.executor(), how);
+  auto link = h2::connection::over(std::unique_ptr<h2::lower_stream>(std::move(s)), "http://localhost/", bounded());
+  link = {};
+  EXPECT_EQ(gone.wait_for(patience), std::future_status::ready);
 }
 
 TEST(over, its_stream_is_told_the_end_and_closed_when_the_handles_are_gone) {

@@ -17,7 +17,8 @@ namespace asio = boost::asio;
 
 /// What `connection::over` makes of the stream that it is handed. Whoever has a stream that is none of Asio's may
 /// derive from it instead. One read and one write at a time; everything is called on the connection's strand, and
-/// handlers are called on their associated executor.
+/// handlers are called on their associated executor. What throws, drops a handler, claims more bytes than it was given,
+/// or reads none again and again has failed, and so has the connection.
 class lower_stream {
  public:
   using io_handler = asio::any_completion_handler<void(error_code, std::size_t)>;
@@ -29,6 +30,8 @@ class lower_stream {
   virtual ~lower_stream() = default;
 
   [[nodiscard]] virtual asio::any_io_executor get_executor() = 0;
+  /// Asked once, first: one that is not is refused.
+  [[nodiscard]] virtual bool is_open() const { return true; }
   virtual void async_read_some(asio::mutable_buffer to, io_handler handler) = 0;
   virtual void async_write_some(asio::const_buffer from, io_handler handler) = 0;
   /// Tells the peer that nothing follows, if there is a way to; no write is pending. `handler` keeps what this needs,
@@ -48,6 +51,15 @@ class lower_stream_of final : public lower_stream {
   explicit lower_stream_of(Stream s) : stream_(std::move(s)) {}
 
   asio::any_io_executor get_executor() override { return stream_.get_executor(); }
+  bool is_open() const override {
+    if constexpr (requires { bool{stream_.lowest_layer().is_open()}; }) {
+      return stream_.lowest_layer().is_open();
+    } else if constexpr (requires { bool{stream_.is_open()}; }) {
+      return stream_.is_open();
+    } else {
+      return true;
+    }
+  }
   void async_read_some(asio::mutable_buffer to, io_handler handler) override {
     stream_.async_read_some(to, std::move(handler));
   }
