@@ -49,9 +49,7 @@ void lookup::ask_system() {
       system_.async_resolve(protocol, query_.host, port, flags, whole);
     }
   } catch (const boost::system::system_error& e) {  // Asio asks the system on a thread, which it makes here
-    asio::post(strand_, [self = shared_from_this(), why = "no thread for it: " + e.code().message()] {
-      self->finish({why, origin::local, {}});
-    });
+    fail("no thread for it: " + e.code().message());
   }
 }
 
@@ -67,10 +65,14 @@ void lookup::ask_resolver() {
   try {
     ask_(std::move(query), std::move(whole));
   } catch (const std::exception& e) {
-    asio::post(strand_, [self = shared_from_this(), why = "the resolver threw: " + std::string(e.what())] {
-      self->finish({why, origin::local, {}});
-    });
+    fail("the resolver threw: " + core::quoted(e.what()));
+  } catch (...) {
+    fail("the resolver threw something that is no std::exception");
   }
+}
+
+void lookup::fail(std::string why) {
+  asio::post(strand_, [self = shared_from_this(), why = std::move(why)] { self->finish({why, origin::local, {}}); });
 }
 
 void lookup::take(error_code ec, const std::vector<resolved_address>& list) {

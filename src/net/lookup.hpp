@@ -44,6 +44,8 @@ class lookup : public std::enable_shared_from_this<lookup> {
   void ask_system();
   void ask_resolver();
   void take(error_code ec, const std::vector<resolved_address>& list);
+  /// By nothing of the network, and not inside the call.
+  void fail(std::string why);
   void finish(answer a);
 
   strand strand_;

@@ -74,7 +74,12 @@ TEST_F(resolver_of_the_user, that_throws_fails_the_dial_alone) {
   options opts;
   opts.resolver = [](const resolve_query&, const resolve_handler&) { throw std::runtime_error("no registry"); };
   EXPECT_EQ(dialed(url("service.invalid"), opts),
-            "resolve_failed: cannot resolve service.invalid: the resolver threw: no registry");
+            "resolve_failed: cannot resolve service.invalid: the resolver threw: \"no registry\"");
+  opts.resolver = [](const resolve_query&, const resolve_handler&) { throw std::runtime_error("a\x1b[2J\n"); };
+  EXPECT_EQ(dialed(url("service.invalid"), opts),
+            "resolve_failed: cannot resolve service.invalid: the resolver threw: \"a\\x1b[2J\\x0a\"");
+  opts.resolver = [](const resolve_query&, const resolve_handler&) { throw 42; };
+  EXPECT_THAT(dialed(url("service.invalid"), opts), HasSubstr("the resolver threw something"));
 }
 
 TEST_F(resolver_of_the_user, answers_with_addresses) {
