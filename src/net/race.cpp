@@ -42,6 +42,9 @@ error_code bind(tcp::socket& socket, const std::string& address, bool v6) {
   return ec;
 }
 
+// A message is read by a person.
+constexpr std::size_t most_told = 8;
+
 }  // namespace
 
 std::vector<tcp::endpoint> in_turns(const std::vector<tcp::endpoint>& list) {
@@ -64,7 +67,9 @@ race::race(const strand& executor, const std::vector<tcp::endpoint>& list, const
       options_(opts),
       done_(std::move(done)),
       head_start_(head_start),
-      timer_(strand_) {}
+      timer_(strand_) {
+  if (list_.size() > most_addresses) list_.resize(most_addresses);
+}
 
 void race::start() { begin_next(); }
 
@@ -78,29 +83,35 @@ void race::cancel() {
 }
 
 void race::begin_next() {
-  if (runners_.size() == list_.size()) {
-    if (running_ == 0) std::exchange(done_, nullptr)({}, {});
-    return;
+  while (runners_.size() < list_.size()) {
+    auto& r = runners_.emplace_back(runner{list_[runners_.size()], std::make_unique<tcp::socket>(strand_)});
+    if (const auto ec = prepare(*r.socket, r.to)) {
+      failed(r, ec);
+      continue;
+    }
+    ++running_;
+    r.socket->async_connect(r.to, [self = shared_from_this(), &r](error_code ec) {
+      if (self->done_) self->ended(r, ec);
+    });
+    if (runners_.size() == list_.size()) return;
+    timer_.expires_after(head_start_);
+    return timer_.async_wait([self = shared_from_this(), so_far = runners_.size()](error_code ec) {
+      if (!ec && self->done_ && self->runners_.size() == so_far) self->begin_next();
+    });
   }
-  auto& r = runners_.emplace_back(runner{list_[runners_.size()], std::make_unique<tcp::socket>(strand_)});
-  ++running_;
-  if (const auto ec = prepare(*r.socket, r.to)) return ended(r, ec);
-  r.socket->async_connect(r.to, [self = shared_from_this(), &r](error_code ec) {
-    if (self->done_) self->ended(r, ec);
-  });
-  if (runners_.size() == list_.size()) return;
-  timer_.expires_after(head_start_);
-  timer_.async_wait([self = shared_from_this(), so_far = runners_.size()](error_code ec) {
-    if (!ec && self->done_ && self->runners_.size() == so_far) self->begin_next();
-  });
+  if (running_ == 0) std::exchange(done_, nullptr)({}, {});
+}
+
+void race::failed(runner& r, error_code ec) {
+  if (ec != asio::error::connection_refused) all_refused_ = false;
+  r.failed = ec;
+  r.socket.reset();
 }
 
 void race::ended(runner& r, error_code ec) {
   --running_;
   if (ec) {
-    if (ec != asio::error::connection_refused) all_refused_ = false;
-    r.failed = ec;
-    r.socket.reset();
+    failed(r, ec);
     timer_.cancel();
     return begin_next();
   }
@@ -112,7 +123,9 @@ void race::ended(runner& r, error_code ec) {
 
 std::string race::told() const {
   std::string text;
+  std::size_t told = 0;
   for (const auto& r : runners_) {
+    if (told++ == most_told) return text + " and " + std::to_string(runners_.size() - most_told) + " more";
     if (!text.empty()) text += ", ";
     text += to_string(r.to);
     if (r.failed) text += " (" + r.failed.message() + ")";

@@ -34,6 +34,9 @@ class race : public std::enable_shared_from_this<race> {
   /// What RFC 8305, section 8, recommends.
   static constexpr std::chrono::milliseconds usual_head_start{250};
 
+  /// Of a list that is longer, the others are not tried.
+  static constexpr std::size_t most_addresses = 64;
+
   /// `done` is called once, on the strand; never after `cancel`.
   race(const strand& executor, const std::vector<tcp::endpoint>& list, const tcp_options& opts, finish done,
        std::chrono::milliseconds head_start = usual_head_start);
@@ -41,7 +44,8 @@ class race : public std::enable_shared_from_this<race> {
   // All of these on the strand.
   void start();
   void cancel();
-  /// The addresses tried so far, and what became of them: `127.0.0.1:80 (Connection refused), [::1]:80`.
+  /// The addresses tried so far, or the first of them, and what became of them: `127.0.0.1:80 (Connection refused),
+  /// [::1]:80`.
   [[nodiscard]] std::string told() const;
   /// The same, one by one.
   [[nodiscard]] std::vector<h2::dial_attempt> attempts() const;
@@ -56,6 +60,7 @@ class race : public std::enable_shared_from_this<race> {
   };
 
   void begin_next();
+  void failed(runner& r, error_code ec);
   void ended(runner& r, error_code ec);
   [[nodiscard]] error_code prepare(tcp::socket& socket, const tcp::endpoint& to) const;
 

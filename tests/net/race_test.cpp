@@ -52,6 +52,7 @@ class race : public ::testing::Test {
   struct outcome {
     std::unique_ptr<tcp::socket> winner{};
     std::string told{};
+    std::size_t tried = 0;
     bool all_refused = false;
   };
   outcome run(const std::vector<tcp::endpoint>& list, std::chrono::milliseconds head_start, tcp_options opts = {}) {
@@ -68,6 +69,7 @@ class race : public ::testing::Test {
     r->start();
     EXPECT_TRUE(run_until(io_, [&] { return over; }));
     result.told = r->told();
+    result.tried = r->attempts().size();
     result.all_refused = r->all_refused();
     return result;
   }
@@ -111,6 +113,19 @@ TEST_F(race, that_nobody_wins_says_so_of_all) {
   EXPECT_TRUE(o.all_refused);
   EXPECT_EQ(o.told, to_string(one) + " (Connection refused), " + to_string(other) + " (Connection refused)");
   EXPECT_FALSE(run({}, 0ms).winner);
+}
+
+TEST_F(race, of_very_many_addresses_tries_the_first_and_tells_of_fewer) {
+  const auto at_once = run(std::vector(20000, at("::1")), 0ms, {.local_address = "127.0.0.1"});
+  EXPECT_FALSE(at_once.winner);
+  EXPECT_EQ(at_once.tried, 64U);
+  EXPECT_THAT(at_once.told, ::testing::EndsWith(" and 56 more"));
+  EXPECT_LT(at_once.told.size(), 1000U);
+
+  const auto later = run(std::vector(70, refused()), 0ms);
+  EXPECT_FALSE(later.winner);
+  EXPECT_EQ(later.tried, 64U);
+  EXPECT_TRUE(later.all_refused);
 }
 
 TEST_F(race, that_is_canceled_says_nothing_and_leaves_nothing) {
