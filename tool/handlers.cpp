@@ -67,28 +67,35 @@ asio::awaitable<void> wait_for(std::chrono::milliseconds duration) {
   co_await timer.async_wait(asio::deferred);
 }
 
-// The body of /source, /slow and /reset: the alphabet in lines.
+// The body of /source, /slow and /reset: the alphabet in lines, of which all requests share one copy.
 class alphabet {
  public:
-  explicit alphabet(std::size_t longest) {
-    constexpr std::string_view line = "abcdefghijklmnopqrstuvwxyz\n";
-    period_ = line.size();
-    while (text_.size() < longest + period_) text_ += line;
-  }
+  static constexpr std::size_t longest = std::size_t{1} << 20;  // piece
+
   std::string_view next(std::size_t size) {
-    const auto piece = std::string_view(text_).substr(at_, size);
-    at_ = (at_ + size) % period_;
+    const auto piece = text().substr(at_, size);
+    at_ = (at_ + size) % line.size();
     return piece;
   }
 
  private:
-  std::string text_;
-  std::size_t period_;
+  static constexpr std::string_view line = "abcdefghijklmnopqrstuvwxyz\n";
+
+  static std::string_view text() {
+    static const std::string all = [] {
+      std::string lines;
+      lines.reserve(longest + 2 * line.size());
+      while (lines.size() < longest + line.size()) lines += line;
+      return lines;
+    }();
+    return all;
+  }
+
   std::size_t at_ = 0;
 };
 
 asio::awaitable<void> send_alphabet(exchange& x, std::size_t bytes, std::size_t chunk) {
-  alphabet text(std::min(bytes, chunk));
+  alphabet text;
   while (bytes > 0) {
     const auto piece = text.next(std::min(bytes, chunk));
     co_await x.send(piece);
@@ -119,11 +126,10 @@ asio::awaitable<void> sink(exchange& x) {
 }
 
 asio::awaitable<void> source(exchange& x) {
-  constexpr std::size_t longest_chunk = std::size_t{1} << 20;
   const auto bytes = size_of(x, "bytes", std::size_t{1} << 20);
   const auto chunk = size_of(x, "chunk", std::size_t{16} << 10);
   if (!bytes) co_return co_await bad_query(x, "bytes");
-  if (!chunk || *chunk == 0 || *chunk > longest_chunk) co_return co_await bad_query(x, "chunk");
+  if (!chunk || *chunk == 0 || *chunk > alphabet::longest) co_return co_await bad_query(x, "chunk");
   fields headers{{"content-type", plain_text}};
   if (*bytes != infinity) headers.add("content-length", std::to_string(*bytes));
   co_await x.respond(200, std::move(headers));
@@ -132,7 +138,8 @@ asio::awaitable<void> source(exchange& x) {
 }
 
 asio::awaitable<void> slow(exchange& x) {
-  constexpr std::size_t ticks = 20;  // a second, if there is a byte for each
+  constexpr std::size_t ticks = 20;  // a second, if there is a byte for each, and a piece is not too long
+  constexpr std::size_t longest_piece = std::size_t{64} << 10;
   const auto rate = size_of(x, "rate", 100);
   const auto bytes = size_of(x, "bytes", 1000);
   if (!rate || *rate == 0 || *rate > (std::size_t{1} << 30)) co_return co_await bad_query(x, "rate");
@@ -140,8 +147,8 @@ asio::awaitable<void> slow(exchange& x) {
   fields headers{{"content-type", plain_text}};
   co_await x.respond(200, std::move(headers));
 
-  const auto piece = std::max<std::size_t>(1, *rate / ticks);
-  alphabet text(piece);
+  const auto piece = std::clamp<std::size_t>(*rate / ticks, 1, longest_piece);
+  alphabet text;
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::nanoseconds(0));
   for (std::size_t left = *bytes; left > 0 && x.head().method != "HEAD";) {
     const auto size = std::min(left, piece);

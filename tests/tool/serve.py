@@ -71,6 +71,7 @@ class Paths(ServedTestCase):
     def test_slow_keeps_its_rate(self):
         began = time.monotonic()
         self.assertEqual(len(self.open("/slow?rate=1000&bytes=500")), 500)
+        self.assertEqual(self.open("/slow?rate=1G&bytes=200000"), self.open("/source?bytes=200000"))
         self.assertGreater(time.monotonic() - began, 0.4)
 
     def test_hang(self):
@@ -114,6 +115,14 @@ class Serving(unittest.TestCase):
         server = Server(*options, **more)
         self.addCleanup(server.kill)
         return server
+
+    @unittest.skipIf(is_sanitized(), "it measures memory")
+    def test_a_fast_slow_holds_little(self):
+        server = self.serve("--http")
+        self.assertEqual(len(run("open", server.url + "/slow?rate=1G&bytes=10").stdout), 10)
+        with open(f"/proc/{server.process.pid}/status") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+        self.assertLess(peak, 32 << 10)
 
     def test_the_certificate_is_there_when_the_server_says_that_it_listens(self):
         server = self.serve("--write-cert", self.path("cert.pem"))
