@@ -33,6 +33,24 @@ sequence sequence_of(unsigned char lead) {
   return {0, 0, 0};
 }
 
+// JSON leaves U+007F to U+009F as they are.
+std::string escape_controls(std::string json) {
+  if (json.find_first_of("\x7f\xc2") == std::string::npos) return json;
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    auto byte = static_cast<unsigned char>(json[i]);
+    if (byte == 0xc2 && static_cast<unsigned char>(json[i + 1]) < 0xa0) {
+      byte = static_cast<unsigned char>(json[++i]);
+    } else if (byte != 0x7f) {
+      out += json[i];
+      continue;
+    }
+    out.append("\\u00").append({digits[byte >> 4U], digits[byte & 0xfU]});
+  }
+  return out;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view bytes) {
@@ -92,7 +110,7 @@ std::string json_clock::line(const boost::json::object& event) const {
   // Boost.JSON writes 1.5E-3; people and sed read 0.001500 more easily.
   std::array<char, 48> t{};
   const int length = std::snprintf(t.data(), t.size(), "%s\"t\":%.6f}\n", event.empty() ? "" : ",", since.count());
-  std::string out = boost::json::serialize(event);
+  std::string out = escape_controls(boost::json::serialize(event));
   out.pop_back();
   return out.append(t.data(), static_cast<std::size_t>(length));
 }

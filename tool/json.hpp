@@ -25,7 +25,8 @@ namespace duplex::tool {
 /// `[["name","value"],…]`.
 [[nodiscard]] boost::json::array json_fields(const fields& list);
 
-/// Makes lines of JSON, each with `t`: the seconds since this object was made.
+/// Makes lines of JSON, each with `t`: the seconds since this object was made. A terminal finds no control character
+/// in them.
 class json_clock {
  public:
   [[nodiscard]] std::string line(const boost::json::object& event) const;

@@ -52,6 +52,21 @@ std::string lost_events(std::uint64_t lines) {
 
 std::string lost_complaints(std::uint64_t lines) { return "duplex: " + std::to_string(lines) + " lines were lost\n"; }
 
+// What a terminal would obey, or not understand, is escaped.
+std::string printable(std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      out.append("\\x").append({digits[byte >> 4U], digits[byte & 0xfU]});
+    }
+  }
+  return out;
+}
+
 // One for all threads.
 class service {
  public:
@@ -121,7 +136,7 @@ class service {
                std::to_string(r.bytes_received) + " " + std::to_string(r.bytes_sent) + " " +
                std::to_string(r.duration.count()) + "us";
     if (r.why) out += " " + error_of(*r.why);
-    return out + "\n";
+    return printable(out) + "\n";
   }
 
   bool json_;

@@ -192,6 +192,24 @@ class Operators(unittest.TestCase):
         run("open", server.url + "/reset/CANCEL")
         self.assertRegex(server.process.stdout.readline(), r"^127\.0\.0\.1:\d+ POST /reset/CANCEL 0 0 0 \d+us canceled\n$")
 
+    def test_a_log_has_nothing_that_a_terminal_obeys(self):
+        for path, text, value in ((b"/\x9b2J", r"/\x9b2J", "/\x9b2J"), (b"/\xc2\x9b2J", r"/\xc2\x9b2J", "/\x9b2J"),
+                                  (b"/\xff", r"/\xff", "/\xff")):
+            for mode in ("--access-log", "--json"):
+                with self.subTest(path=path, mode=mode):
+                    server = self.serve("--http", mode)
+                    fields = b"".join(b"\x00" + bytes([len(n)]) + n + bytes([len(v)]) + v for n, v in (
+                        (b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"x"), (b":path", path)))
+                    with socket.create_connection(("127.0.0.1", server.port), STEP) as client:
+                        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+                                       + len(fields).to_bytes(3, "big") + b"\x01\x05" + (1).to_bytes(4, "big") + fields)
+                        line = server.process.stdout.readline()
+                    self.assertFalse([c for c in line[:-1] if ord(c) < 32 or 127 <= ord(c) < 160], line)
+                    if mode == "--json":
+                        self.assertEqual(json.loads(line)["path"], value)
+                    else:
+                        self.assertIn(f" GET {text} 404 ", line)
+
     def test_an_extended_connect_is_taken_if_it_is_announced(self):
         server = self.serve("--http", "--extended-connect")
         with socket.create_connection(("127.0.0.1", server.port), STEP) as client:
