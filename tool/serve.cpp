@@ -30,6 +30,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -93,7 +94,7 @@ class service {
       } else {
         co_await handle(x);
       }
-    } catch (const system_error&) {
+    } catch (const std::exception&) {
       // The stream has failed, mostly, and then this does nothing.
       x.reset(static_cast<std::uint32_t>(h2::code::internal_error));
       failed = true;
@@ -150,11 +151,14 @@ class service {
 };
 
 // What the exception says. The system's errors have their text behind it, and where in the code they came up.
-std::string explanation(const system_error& e) {
+std::string explanation(const std::exception& e) {
   std::string text = e.what();
-  const auto code = ": " + e.code().what();
+  const auto* of_system = dynamic_cast<const system_error*>(&e);
+  if (!of_system) return text;
+  const auto& ec = of_system->code();
+  const auto code = ": " + ec.what();
   if (text.ends_with(code)) text.resize(text.size() - code.size());
-  return e.code().category() == error_category() ? text : text + ": " + e.code().message();
+  return ec.category() == error_category() ? text : text + ": " + ec.message();
 }
 
 void provide_certificate(serve_settings& settings) {
@@ -247,7 +251,7 @@ class signal_handler {
       try {
         server_.reload_certificates();
         std::fputs("duplex: the certificates were read again\n", stderr);
-      } catch (const system_error& e) {
+      } catch (const std::exception& e) {
         std::fprintf(stderr, "duplex: the certificates stay as they are: %s\n", explanation(e).c_str());
       }
       await_renewal();
