@@ -18,6 +18,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <unistd.h>
@@ -219,30 +220,41 @@ class loops {
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;
 };
 
-// SIGTERM and SIGINT drain, and give up at the second; SIGHUP has the certificates read again.
+// SIGTERM and SIGINT drain, after a delay which another one ends, and the next one gives up; SIGHUP has the
+// certificates read again.
 class signal_handler {
  public:
-  signal_handler(loops& all, h2::server& server, service& paths, std::chrono::milliseconds grace)
+  signal_handler(loops& all, h2::server& server, service& paths, const serve_settings& settings)
       : loops_(all),
         server_(server),
         paths_(paths),
-        grace_(grace),
+        grace_(settings.grace),
+        drain_delay_(settings.drain_delay),
+        delay_(all.first()),
         ends_(all.first(), SIGINT, SIGTERM),
         renews_(all.first()) {
     ends_.async_wait([this](error_code ec, int) {
-      if (!ec) drain();
+      if (!ec) leave();
     });
     add_unless_ignored(renews_, {SIGHUP});
     await_renewal();
   }
 
  private:
-  void drain() {
-    ends_.async_wait([](error_code ec, int number) {
-      if (!ec) std::_Exit(static_cast<int>(exit_status::signal) + number);
-    });
+  // Whoever asks for its health is told first.
+  void leave() {
     paths_.drain();
-    server_.async_shutdown(grace_, [this](error_code) { loops_.stop(); });
+    delay_.expires_after(drain_delay_);
+    delay_.async_wait([this](error_code) { server_.async_shutdown(grace_, [this](error_code) { loops_.stop(); }); });
+    hurry();
+  }
+
+  void hurry() {
+    ends_.async_wait([this](error_code ec, int number) {
+      if (ec) return;
+      if (delay_.cancel() == 0) std::_Exit(static_cast<int>(exit_status::signal) + number);
+      hurry();
+    });
   }
 
   void await_renewal() {
@@ -262,6 +274,8 @@ class signal_handler {
   h2::server& server_;
   service& paths_;
   std::chrono::milliseconds grace_;
+  std::chrono::milliseconds drain_delay_;
+  asio::steady_timer delay_;
   asio::signal_set ends_;
   asio::signal_set renews_;
 };
@@ -285,7 +299,7 @@ int serve_main(int argc, const char* const* argv) {
     }
     h2::server server(all.executors(), options,
                       [&paths](request head, h2::stream s) { return paths.serve(std::move(head), std::move(s)); });
-    const signal_handler signals(all, server, paths, settings->grace);
+    const signal_handler signals(all, server, paths, *settings);
     paths.watch(server);
     all.run();
   } catch (const system_error& e) {

@@ -23,8 +23,8 @@ constexpr auto examples = R"(Examples:
   duplex serve --http --listen '*:8080' --listen unix:/run/duplex.sock,mode=660 --threads 4 --admin /-/
 
 The first line on standard output is 'listening on URL', one for each --listen, once connections are accepted. SIGTERM and SIGINT let running
-streams finish, at most for --grace, and the exit status is 0; the second signal ends at once. SIGHUP has certificates
-and keys read again; those that cannot be used leave the old ones in place.
+streams finish, at most for --grace, and the exit status is 0; the second signal ends at once, or with --drain-delay
+the delay. SIGHUP has certificates and keys read again; those that cannot be used leave the old ones in place.
 
 )";
 
@@ -90,6 +90,9 @@ void add_server_options(CLI::App& app, serve_settings& settings) {
       [&settings](std::size_t n) { settings.threads = n; });
   add_duration(app, "--grace", "How long running streams may go on after SIGTERM (5s)",
                [&settings](auto d) { settings.grace = d; });
+  add_duration(app, "--drain-delay",
+               "How long after SIGTERM new connections are still taken, while healthz answers 503 (0s)",
+               [&settings](auto d) { settings.drain_delay = d; });
   app.add_flag("-v,--verbose", settings.verbose, "Tell of clients that fail on standard error");
   auto* text =
       app.add_flag("--access-log", settings.access_log,

@@ -20,6 +20,8 @@ struct serve_settings {
   std::string write_cert{};
   std::size_t threads = 1;
   std::chrono::milliseconds grace{5000};
+  /// How long new connections are still taken, while it says that it drains.
+  std::chrono::milliseconds drain_delay{0};
   bool json = false;
   /// A line of text for each request.
   bool access_log = false;

@@ -210,6 +210,23 @@ class Operators(unittest.TestCase):
                     else:
                         self.assertIn(f" GET {text} 404 ", line)
 
+    # Leaving
+
+    def test_a_drain_delay_tells_new_connections_that_it_drains(self):
+        server = self.serve("--http", "--admin", "/-/", "--drain-delay", "60s")
+        self.assertEqual(self.body(server, "/-/healthz"), "ok\n")
+        server.process.terminate()
+        deadline = time.monotonic() + STEP
+        while (seen := self.body(server, "/-/healthz")) != "draining\n":
+            self.assertEqual(seen, "ok\n")
+            self.assertLess(time.monotonic(), deadline)
+        self.assertEqual(self.body(server, "/sink"), "0\n")
+        self.assertEqual(server.stop(), 0)  # the second signal ends the delay
+
+    def test_a_drain_delay_ends(self):
+        server = self.serve("--http", "--drain-delay", "1ms")
+        self.assertEqual(server.stop(), 0)
+
     def test_an_extended_connect_is_taken_if_it_is_announced(self):
         server = self.serve("--http", "--extended-connect")
         with socket.create_connection(("127.0.0.1", server.port), STEP) as client:
