@@ -71,7 +71,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     });
     (void)lap();
     if (over_) {
-      if (origin_.tls && !make_context(context_, options_.tls, "")) return;
+      if (origin_.tls && !make_context(context_, options_.tls)) return;
       return secure(std::move(over_));
     }
     if (const auto& from = options_.tcp.local_address; !from.empty()) {
@@ -86,14 +86,14 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
       if (const auto* bad = std::get_if<std::string>(&there)) return fail(errc::invalid_argument, *bad);
       where_ = std::get<target>(std::move(there));
     }
-    if (origin_.tls && !make_context(context_, options_.tls, "")) return;
+    if (origin_.tls && !make_context(context_, options_.tls)) return;
     if (!options_.unix_socket.empty()) return connect_unix();
     auto chosen = choose_proxy(origin_, options_.proxy, process_environment);
     if (const auto* bad = std::get_if<std::string>(&chosen)) return fail(errc::invalid_argument, *bad);
     proxy_ = std::get<std::optional<proxy>>(std::move(chosen));
     if (!proxy_) return resolve(where_, [this](const auto& list) { connect(list); });
     info_.proxy = proxy_->name();
-    if (proxy_->speaks == proxy::kind::https && !make_context(proxy_context_, options_.proxy.tls, "proxy.")) return;
+    if (proxy_->speaks == proxy::kind::https && !make_context(proxy_context_, options_.proxy.tls)) return;
     if (auto bad = core::check_fields(options_.proxy.headers)) return fail(errc::invalid_argument, "proxy: " + *bad);
     const auto dial_proxy = [this] { resolve(proxy_->where, [this](const auto& list) { connect(list); }); };
     if (proxy_->speaks != proxy::kind::socks5) return dial_proxy();
@@ -143,12 +143,11 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
   }
 
   // False: the attempt has failed.
-  [[nodiscard]] bool make_context(std::shared_ptr<asio::ssl::context>& context, const tls_options& opts,
-                                  const std::string& member) try {
+  [[nodiscard]] bool make_context(std::shared_ptr<asio::ssl::context>& context, const tls_options& opts) try {
     context = asio::use_service<tls_contexts>(asio::query(strand_, asio::execution::context)).get(opts);
     return true;
   } catch (const boost::system::system_error& e) {
-    fail(e.code(), member + explanation(e));
+    fail(e.code(), &opts == &options_.proxy.tls ? of_proxy(explanation(e)) : explanation(e));
     return false;
   }
 
@@ -293,6 +292,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     shake_hands(std::move(link), options_.proxy.tls, proxy_->where.host, [this](error_code ec) {
       if (ec) {
         auto why = explain_handshake(tls_->native_handle(), ec, options_.proxy.tls, proxy_->where.host, next_hop());
+        why.message = of_proxy(std::move(why.message));
         if (why.code != errc::protocol_not_negotiated) return finish(std::move(why), {});
         return proxy_refuses(options_.proxy.http2 ? "by ALPN it takes neither HTTP/2 nor HTTP/1.1"
                                                   : "by ALPN it takes no HTTP/1.1; proxy.http2 offers it HTTP/2");
@@ -320,7 +320,9 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     talk_to_proxy(*link_, codec(), [self = shared_from_this()](const proxy_verdict& v) {
       if (self->over()) return;
       if (!v.ec && v.refused.empty()) return self->secure(std::move(self->link_));
-      self->proxy_refuses(v.refused.empty() ? "the connection to it is lost: " + v.ec.message() : v.refused);
+      if (!v.refused.empty()) return self->proxy_refuses(v.refused);
+      self->proxy_refuses(is_alert(v.ec) ? of_proxy(explain_break(v.ec, &self->options_.proxy.tls, "it"))
+                                         : "the connection to it is lost: " + v.ec.message());
     });
   }
 
@@ -363,8 +365,8 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     auto* ssl = tls_->native_handle();
     if (!prepare_client(ssl, opts, host)) {
       return fail(errc::invalid_argument, "no certificate can have the name " +
-                                              core::quoted(verified_name(opts, host)) +
-                                              "; tls.server_name verifies another");
+                                              core::quoted(verified_name(opts, host)) + "; " +
+                                              (of_proxy ? "proxy." : "") + "tls.server_name verifies another");
     }
     if (of_proxy) offer_http1(ssl, options_.proxy.http2);
     resume_session(ssl, {verified_name(opts, host), of_proxy ? to_authority(proxy_->where) : dialed_address()});
@@ -376,9 +378,9 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     tls_->async_handshake([self = shared_from_this(), &opts, of_proxy, then](error_code ec) {
       if (self->over()) return;
       if (const auto wrong = ec ? std::nullopt : check_pins(self->tls_->native_handle(), opts.pinned_keys)) {
-        return self->fail(
-            errc::certificate_invalid,
-            "the certificate of " + (of_proxy ? self->next_hop() : self->peer()) + " is not valid: " + *wrong);
+        return self->fail(errc::certificate_invalid,
+                          "the certificate of " + (of_proxy ? self->next_hop() : self->peer()) +
+                              " is not valid: " + (of_proxy ? net::of_proxy(*wrong) : *wrong));
       }
       then(ec);
     });

@@ -269,4 +269,20 @@ std::string explain_break(error_code ec, const tls_options* opts, const std::str
   return peer + " ended TLS: " + words(ec) + (opts ? client_certificate(alert_of(ec), false, *opts) : std::string());
 }
 
+std::string of_proxy(std::string text) {
+  // A file may be called tls.pem.
+  constexpr std::array members{"tls.ca_file",      "tls.ca_path",          "tls.cert_file",   "tls.key_file",
+                               "tls.key_password", "tls.ask_key_password", "tls.server_name", "tls.sni",
+                               "tls.pinned_keys",  "tls.min_version",      "tls.max_version", "tls.keylog_file"};
+  constexpr std::string_view whose = "proxy.";
+  for (const std::string_view member : members) {
+    for (auto at = text.find(member); at != std::string::npos; at = text.find(member, at + member.size())) {
+      if (at > 0 && text[at - 1] != ' ') continue;
+      text.insert(at, whose);
+      at += whose.size();
+    }
+  }
+  return text;
+}
+
 }  // namespace duplex::net

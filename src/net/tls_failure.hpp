@@ -29,4 +29,7 @@ namespace duplex::net {
 /// Whether `ec` is an alert of the peer.
 [[nodiscard]] bool is_alert(error_code ec);
 
+/// A text of TLS with a proxy of https://, whose options are `proxy.tls`; all others here call them `tls`.
+[[nodiscard]] std::string of_proxy(std::string text);
+
 }  // namespace duplex::net

@@ -11,6 +11,7 @@ namespace duplex::test {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using namespace asio::experimental::awaitable_operators;
@@ -121,6 +122,23 @@ TEST_F(proxy_dial, connect_over_tls_hides_the_request_from_the_path) {
       << "the proxy's certificate is verified as any other";
   opts.proxy.tls.verify = false;
   EXPECT_EQ(get("https://far.example:" + port_of_server(), opts), "hello");
+}
+
+TEST_F(proxy_dial, what_is_wrong_with_the_tls_of_a_proxy_names_its_own_options) {
+  tls_peer proxy(io_, {.alpn = alpn::ignores, .protocol = "http/1.1"}, [&](tls_socket& s) { return serve_connect(s); });
+  start_server(false);
+  const auto url = "https://far.example:" + port_of_server();
+  const auto told = [&](const tls_options& tls) {
+    auto opts = through("https://127.0.0.1:" + std::to_string(proxy.port()));
+    opts.proxy.tls = tls;
+    return get(url, opts);
+  };
+  EXPECT_THAT(told({}), EndsWith("; to trust its authority, give its PEM file as proxy.tls.ca_file"));
+  const std::string other = "sha256//" + std::string(43, 'A') + "=";
+  EXPECT_THAT(told({.verify = false, .pinned_keys = other}), EndsWith(", and proxy.tls.pinned_keys wants " + other));
+  EXPECT_THAT(told({.verify = false, .cert_file = "/nonexistent/tls.pem"}),
+              HasSubstr("tls_failed: proxy.tls.cert_file /nonexistent/tls.pem cannot be used: No such file"));
+  EXPECT_THAT(told({.key_file = "key.pem"}), HasSubstr("proxy.tls.key_file without proxy.tls.cert_file"));
 }
 
 TEST_F(proxy_dial, connect_sends_the_login_and_the_extra_fields) {

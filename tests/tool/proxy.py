@@ -86,6 +86,11 @@ class ThroughProxies(ServedTestCase):
                 self.assertEqual(events[0]["proxy"], f"http://127.0.0.1:{proxy.port}")
                 self.assertTrue(proxy.asked[0].startswith(f"CONNECT far.invalid:{server.port} HTTP/1.1\r\n"))
 
+    def test_60_a_proxy_whose_certificate_is_not_trusted(self):
+        proxy = f"https://localhost:{self.tls.port}"
+        self.open("http://far.invalid/", "--cacert", self.cert, "-x", proxy, "--proxy-http2", status=60)
+        self.assertTrue(self.stderr.endswith("; to trust its authority, give its PEM file as --proxy-cacert\n"), self.stderr)
+
     def test_connect_with_a_login_and_fields(self):
         with Proxy() as proxy:
             self.echo(self.plain, "-x", f"http://127.0.0.1:{proxy.port}", "--proxy-user", "Aladdin:open sesame",
