@@ -56,6 +56,10 @@ bool blames_proxy(const std::optional<failure>& why) {
   return why && why->message.starts_with("cannot resolve the proxy");
 }
 
+bool blames_interface(const std::optional<failure>& why) {
+  return why && why->message.starts_with("option tcp.local_address ");
+}
+
 bool blames_pins(const std::optional<failure>& why) {
   return why && why->message.find(", and tls.pinned_keys wants ") != std::string::npos;
 }
@@ -68,6 +72,7 @@ exit_status status_of(error_code ec, const std::optional<failure>& why, operatio
   if (found == table.end()) return lost;
   if (found->error == errc::invalid_argument && blames_url(why)) return url;
   if (found->error == errc::resolve_failed && blames_proxy(why)) return resolve_proxy;
+  if (found->error == errc::connect_failed && blames_interface(why)) return interface;
   if (found->error == errc::certificate_invalid && blames_pins(why)) return pinned;
   if (found->error == errc::connection_lost && tried == operation::send) return send;
   return why && why->scope == scope::connection ? found->of_connection : found->of_stream;

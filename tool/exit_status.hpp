@@ -24,6 +24,7 @@ enum class exit_status : int {
   read = 26,
   timeout = 28,
   tls = 35,
+  interface = 45,
   send = 55,
   lost = 56,
   certificate = 60,

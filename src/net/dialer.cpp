@@ -78,7 +78,8 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
       error_code no_address;
       asio::ip::make_address(from, no_address);
       if (no_address) {
-        return fail(errc::invalid_argument, "option tcp.local_address " + core::quoted(from) + " is not an IP address");
+        return fail(errc::invalid_argument, "option tcp.local_address " + core::quoted(from) +
+                                                " is not an IP address; the name of a device is not taken");
       }
     }
     if (!options_.connect_to.empty()) {
@@ -189,6 +190,10 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     return tls_ || link_ || asking_ || all.empty() || all == next_hop() ? "" : ": " + all;
   }
 
+  void cannot_dial_from(const std::string& why) {
+    fail(errc::connect_failed, "option tcp.local_address " + options_.tcp.local_address + " cannot be used: " + why);
+  }
+
   void cannot_connect(const std::string& attempts, bool all_refused) {
     const auto name = next_hop();
     const bool named = attempts.starts_with(name + " (");  // it is the address
@@ -241,12 +246,18 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     return std::chrono::duration_cast<h2::dial_times::duration>(now - std::exchange(step_began_, now));
   }
 
-  void connect(const std::vector<tcp::endpoint>& list) {
+  void connect(std::vector<tcp::endpoint> list) {
     if (list.empty()) return no_address();
+    if (const auto& from = options_.tcp.local_address; !from.empty()) {
+      const bool v6 = asio::ip::make_address(from).is_v6();
+      std::erase_if(list, [v6](const auto& e) { return e.address().is_v6() != v6; });
+      if (list.empty()) return cannot_dial_from(next_hop() + " has no IPv" + (v6 ? "6" : "4") + " address");
+    }
     (void)lap();
     race_ = std::make_shared<race>(strand_, list, options_.tcp, [self = weak_from_this()](auto socket, const auto& to) {
       const auto a = self.lock();
       if (!a || a->over()) return;
+      if (!socket && a->race_->not_bound()) return a->cannot_dial_from(a->race_->not_bound().message());
       if (!socket) return a->cannot_connect(a->race_->told(), a->race_->all_refused());
       a->connected(std::move(socket), to_string(to));
     });

@@ -19,7 +19,7 @@ lookup::lookup(const strand& executor, resolve_query what, resolve_function reso
 void lookup::start(handler done) {
   done_ = std::move(done);
   if (ask_) return ask_resolver();
-  ask_system();
+  ask_system(query_.family);
 }
 
 void lookup::cancel() {
@@ -32,8 +32,12 @@ void lookup::finish(answer a) {
   if (const auto done = std::exchange(done_, nullptr)) done(std::move(a));
 }
 
-void lookup::ask_system() {
-  const auto whole = [self = shared_from_this()](error_code ec, const tcp::resolver::results_type& found) {
+void lookup::ask_system(address_family family) {
+  const auto whole = [self = shared_from_this(), family](error_code ec, const tcp::resolver::results_type& found) {
+    // The name is unknown, or it has addresses of the other family only: the system says the same of both.
+    if (ec == asio::error::host_not_found && family != address_family::any && self->done_) {
+      return self->ask_system(address_family::any);
+    }
     answer a;
     if (ec) a.problem = ec.message();
     for (const auto& entry : found) a.found.push_back(entry.endpoint());
@@ -42,10 +46,10 @@ void lookup::ask_system() {
   const auto port = std::to_string(query_.port);
   constexpr auto flags = tcp::resolver::numeric_service;
   try {
-    if (query_.family == address_family::any) {
+    if (family == address_family::any) {
       system_.async_resolve(query_.host, port, flags, whole);
     } else {
-      const auto protocol = query_.family == address_family::v4 ? tcp::v4() : tcp::v6();
+      const auto protocol = family == address_family::v4 ? tcp::v4() : tcp::v6();
       system_.async_resolve(protocol, query_.host, port, flags, whole);
     }
   } catch (const boost::system::system_error& e) {  // Asio asks the system on a thread, which it makes here
@@ -78,6 +82,7 @@ void lookup::fail(std::string why) {
 void lookup::take(error_code ec, const std::vector<resolved_address>& list) {
   answer a;
   if (ec) a.problem = ec.message();
+  if (!ec && list.empty() && query_.family == address_family::any) a.problem = "the resolver has no address for it";
   for (const auto& r : list) {
     error_code bad;
     const auto address = asio::ip::make_address(r.address, bad);

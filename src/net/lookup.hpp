@@ -41,7 +41,7 @@ class lookup : public std::enable_shared_from_this<lookup> {
   void cancel();
 
  private:
-  void ask_system();
+  void ask_system(address_family family);
   void ask_resolver();
   void take(error_code ec, const std::vector<resolved_address>& list);
   /// By nothing of the network, and not inside the call.

@@ -34,7 +34,7 @@ error_code keep_alive(tcp::socket& socket, std::chrono::milliseconds idle) {
   return set(socket, IPPROTO_TCP, TCP_KEEPINTVL, seconds);
 }
 
-error_code bind(tcp::socket& socket, const std::string& address, bool v6) {
+error_code bind_to(tcp::socket& socket, const std::string& address, bool v6) {
   error_code ec;
   const auto from = asio::ip::make_address(address, ec);
   if (!ec && from.is_v6() != v6) ec = asio::error::address_family_not_supported;
@@ -139,7 +139,7 @@ std::vector<h2::dial_attempt> race::attempts() const {
   return all;
 }
 
-error_code race::prepare(tcp::socket& socket, const tcp::endpoint& to) const {
+error_code race::prepare(tcp::socket& socket, const tcp::endpoint& to) {
   error_code ec;
   socket.open(to.protocol(), ec);
   if (!ec) socket.set_option(tcp::no_delay(true), ec);
@@ -153,7 +153,9 @@ error_code race::prepare(tcp::socket& socket, const tcp::endpoint& to) const {
     ec = asio::error::operation_not_supported;
 #endif
   }
-  if (!ec && !options_.local_address.empty()) ec = bind(socket, options_.local_address, to.address().is_v6());
+  if (!ec && !options_.local_address.empty()) {
+    ec = not_bound_ = bind_to(socket, options_.local_address, to.address().is_v6());
+  }
   return ec;
 }
 

@@ -51,6 +51,8 @@ class race : public std::enable_shared_from_this<race> {
   [[nodiscard]] std::vector<h2::dial_attempt> attempts() const;
   /// Whether nothing else happened than that nobody listened.
   [[nodiscard]] bool all_refused() const noexcept { return all_refused_; }
+  /// Why `local_address` cannot be dialed from, if that was so.
+  [[nodiscard]] error_code not_bound() const noexcept { return not_bound_; }
 
  private:
   struct runner {
@@ -62,7 +64,7 @@ class race : public std::enable_shared_from_this<race> {
   void begin_next();
   void failed(runner& r, error_code ec);
   void ended(runner& r, error_code ec);
-  [[nodiscard]] error_code prepare(tcp::socket& socket, const tcp::endpoint& to) const;
+  [[nodiscard]] error_code prepare(tcp::socket& socket, const tcp::endpoint& to);
 
   strand strand_;
   std::vector<tcp::endpoint> list_;
@@ -73,6 +75,7 @@ class race : public std::enable_shared_from_this<race> {
   std::list<runner> runners_;  // of the first so many of the list
   std::size_t running_ = 0;
   bool all_refused_ = true;
+  error_code not_bound_{};
 };
 
 }  // namespace duplex::net

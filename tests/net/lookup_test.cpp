@@ -57,6 +57,15 @@ TEST_F(resolver_of_the_user, may_name_another_port) {
   EXPECT_EQ(dialed("http://service.invalid:1/", answering({{"127.0.0.1", peer_.port()}})), "ok");
 }
 
+TEST_F(resolver_of_the_user, that_knows_no_address_has_not_resolved_the_name) {
+  auto opts = answering({});
+  EXPECT_EQ(dialed(url("service.invalid"), opts),
+            "resolve_failed: cannot resolve service.invalid: the resolver has no address for it");
+  opts.family = address_family::v6;
+  EXPECT_THAT(dialed(url("service.invalid"), opts),
+              AllOf(StartsWith("connect_failed: "), HasSubstr("it has no address of the wanted family")));
+}
+
 TEST_F(resolver_of_the_user, is_not_asked_for_an_address) {
   options opts;
   opts.resolver = [](const resolve_query&, const resolve_handler&) { ADD_FAILURE(); };
@@ -85,7 +94,6 @@ TEST_F(resolver_of_the_user, that_throws_fails_the_dial_alone) {
 TEST_F(resolver_of_the_user, answers_with_addresses) {
   EXPECT_EQ(dialed(url("service.invalid"), answering({{"localhost"}})),
             "resolve_failed: cannot resolve service.invalid: the resolver's \"localhost\" is no IP address");
-  EXPECT_THAT(dialed(url("service.invalid"), answering({})), StartsWith("connect_failed: "));
   auto opts = answering({{"::1"}});
   opts.family = address_family::v4;
   EXPECT_THAT(dialed(url("service.invalid"), opts), AllOf(StartsWith("connect_failed: "), HasSubstr("family")));

@@ -82,6 +82,20 @@ class Statuses(ServedTestCase):
             self.fails(7, "connect_failed", f"http://{at}/", origin="network", scope="connection", retry_safe=True,
                        message=f"cannot connect to {at} (Connection refused); nothing listens there", bytes_sent=0)
 
+    def test_45_an_address_that_cannot_be_dialed_from(self):
+        at = f"127.0.0.1:{self.plain.port}"
+        for address, why in (("203.0.113.9", "Cannot assign requested address"), ("::1", f"{at} has no IPv6 address")):
+            self.fails(45, "connect_failed", f"http://{at}/", "--interface", address, origin="local", retry_safe=True,
+                       message=f"option --interface {address} cannot be used: {why}")
+        event = self.fails(2, "invalid_argument", f"http://{at}/", "--interface", "lo")
+        self.assertIn('"lo" is not an IP address; the name of a device is not taken', event["message"])
+
+    def test_7_a_host_without_an_address_of_the_wanted_family(self):
+        # A name that is looked up, and in every system the short form of 127.0.0.1.
+        self.fails(7, "connect_failed", "http://127.1:1/", "-6", origin="network", retry_safe=True,
+                   message="cannot connect to 127.1:1: it has no address of the wanted family")
+        self.fails(6, "resolve_failed", "http://no-such-host.invalid/", "-6")
+
     def test_7_a_unix_socket_that_is_not_there(self):
         self.fails(7, "connect_failed", "http://localhost/", "--unix-socket", "/nonexistent/socket")
 
