@@ -10,6 +10,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -19,8 +20,6 @@
 
 namespace duplex::core {
 namespace {
-
-constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
 
 std::string_view text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -42,6 +41,17 @@ std::string fault(std::uint32_t code) {
   auto text = h2::code_name(code);
   if (code == NGHTTP2_COMPRESSION_ERROR) text += ", a header block that cannot be decoded, or a field above 64 KiB";
   return text;
+}
+
+// Why the engine did not send a header section of ours.
+std::string fault(const nghttp2_headers& section, int error) {
+  const std::string begin = "the header section was not sent: ";
+  if (error != NGHTTP2_ERR_FRAME_SIZE_ERROR || section.nvlen == 0) return begin + nghttp2_strerror(error);
+  const auto size = [](const nghttp2_nv& f) { return f.namelen + f.valuelen; };
+  const auto* largest = std::max_element(section.nva, section.nva + section.nvlen,
+                                         [&](const auto& a, const auto& b) { return size(a) < size(b); });
+  return begin + "it is above 64 KiB, " + std::to_string(size(*largest)) + " bytes of them in the field " +
+         quoted(text(largest->name, largest->namelen));
 }
 
 bool ends_stream(const nghttp2_frame& frame) { return (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0; }
@@ -85,19 +95,22 @@ struct session_callbacks {
                        const std::uint8_t* value, std::size_t value_size, std::uint8_t flags, void* user) {
     auto& s = self(user);
     auto& block = s.block_;
+    if (block.stream == 0) return 0;  // the rest of one that is above a limit
     const auto& limits = s.config_.defaults;
     block.bytes += name_size + value_size + field_overhead;
     if (block.bytes > limits.max_header_bytes || block.list.size() >= limits.max_header_fields) {
+      // Told to pass over it, the engine would reset the stream with INTERNAL_ERROR, as if the fault were here.
+      constexpr auto code = h2::code::enhance_your_calm;
+      block = {};
       if (auto* st = s.find(frame->hd.stream_id)) {
-        failure f;
-        f.code = errc::limit_exceeded;
-        f.message = "the header section of " + s.config_.peer + " is above max_header_bytes or max_header_fields";
-        f.http2_code = raw(h2::code::internal_error);
-        s.fail(*st, std::move(f));
+        reset_later(s, *st, errc::limit_exceeded,
+                    "the header section of " + s.config_.peer + " is above max_header_bytes or max_header_fields",
+                    code);
+      } else {
+        s.to_reset_.emplace_back(frame->hd.stream_id, raw(code));
+        s.guard_.spend(spending::resets);
       }
-      s.guard_.spend(spending::resets);
-      block.stream = 0;
-      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // the engine resets the stream
+      return 0;
     }
     const auto key = text(name, name_size);
     const auto val = text(value, value_size);
@@ -377,7 +390,7 @@ struct session_callbacks {
       const auto why = error == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED ? errc::refused : errc::limit_exceeded;
       failure f;
       f.code = why;
-      f.message = std::string("the header section was not sent: ") + nghttp2_strerror(error);
+      f.message = fault(frame->headers, error);
       f.http2_code = raw(h2::code::internal_error);
       s.fail(*st, std::move(f));
       // For the peer a stream whose request was not sent is idle: to reset it would break the connection.

@@ -46,12 +46,15 @@ inline int checked(int result) {
 [[nodiscard]] nghttp2_data_provider payload_source() noexcept;
 
 /// A field section in the engine's form. The engine copies names and values, so it is lent them as they are.
+inline constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
+
 class name_values {
  public:
   /// `expected`: how many there will be, so that it allocates once.
   explicit name_values(std::size_t expected) { list_.reserve(expected); }
 
   void add(std::string_view name, std::string_view value, bool sensitive = false) {
+    bytes_ += name.size() + value.size() + field_overhead;
     list_.push_back({bytes(name), bytes(value), name.size(), value.size(),
                      static_cast<std::uint8_t>(sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
   }
@@ -60,6 +63,8 @@ class name_values {
   }
   [[nodiscard]] const nghttp2_nv* data() const noexcept { return list_.data(); }
   [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
+  /// As SETTINGS_MAX_HEADER_LIST_SIZE counts them.
+  [[nodiscard]] std::uint32_t bytes() const noexcept { return static_cast<std::uint32_t>(bytes_); }
 
  private:
   static std::uint8_t* bytes(std::string_view text) noexcept {
@@ -67,6 +72,7 @@ class name_values {
     return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
   }
   std::vector<nghttp2_nv> list_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace duplex::core

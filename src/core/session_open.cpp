@@ -50,6 +50,7 @@ std::int32_t session::open(const request_head& head, const options& opts) try {
                       : -1;
   if (id < 0) return 0;
   auto& s = add_stream(id, opts);
+  s.head_bytes = list.bytes();
   if (head.early_data) s.out.close();
   return id;
 } catch (...) {

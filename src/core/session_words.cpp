@@ -78,6 +78,11 @@ failure session::stream_failure(const stream& s, std::uint32_t http2_code) const
   } else if (s.reset_by_peer) {
     f.code = errc::stream_reset;
     f.message = config_.peer + " reset the stream with " + h2::code_name(http2_code);
+    const auto most = nghttp2_session_get_remote_settings(engine_.get(), NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
+    if (unseen && s.head_bytes > most) {
+      f.message += "; by its SETTINGS it takes header sections of " + std::to_string(most) +
+                   " bytes, and that of the request has " + std::to_string(s.head_bytes);
+    }
   } else {
     f.code = errc::protocol_error;
     f.message = config_.peer + " broke HTTP/2: " + (s.invalid_frame ? *s.invalid_frame : h2::code_name(http2_code));

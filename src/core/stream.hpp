@@ -80,6 +80,7 @@ struct stream {
   std::uint32_t window = 0;
   std::uint32_t informational_left;  // of `max_informational`
   std::uint32_t timed_sends = 0;     // buffered ones that have a deadline
+  std::uint32_t head_bytes = 0;      // of a client's request
   std::int32_t id;
   std::uint16_t status = 0;  // of a server's response
   progress remote = progress::head;

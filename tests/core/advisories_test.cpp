@@ -155,10 +155,10 @@ TEST_P(advisory, cve_2026_49975_a_block_of_references_is_passed_over_after_its_l
     }
     EXPECT_LT(before.grown(), 65536U) << "of 131072 fields";
     p.listen();
-    EXPECT_THAT(p.heard(), Contains("RST_STREAM " + std::to_string(stream) + " INTERNAL_ERROR"));
+    EXPECT_THAT(p.heard(), Contains("RST_STREAM " + std::to_string(stream) + " ENHANCE_YOUR_CALM"));
     EXPECT_EQ(p.us.failure_of_connection(), "none");
     if (side == role::client) {
-      EXPECT_EQ(p.us.failure_of(id), "limit_exceeded local stream INTERNAL_ERROR");
+      EXPECT_EQ(p.us.failure_of(id), "limit_exceeded local stream ENHANCE_YOUR_CALM");
     }
   }
 }

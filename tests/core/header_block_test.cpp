@@ -131,7 +131,7 @@ TEST_P(large_header_block, rfc9113_10_5_1_of_4_megabytes_is_refused_by_a_limit_a
   EXPECT_TRUE(p.us->finished());
   EXPECT_THAT(p.us.requests(), IsEmpty());
   if (GetParam() == role::client) {
-    EXPECT_EQ(p.us.failure_of(1), "limit_exceeded local stream INTERNAL_ERROR");
+    EXPECT_EQ(p.us.failure_of(1), "limit_exceeded local stream ENHANCE_YOUR_CALM");
     EXPECT_EQ(p.us.story(1), "limit_exceeded");
   }
 }
@@ -170,7 +170,7 @@ TEST_P(large_header_block, rfc7541_7_3_of_few_bytes_that_refer_to_many_is_refuse
   EXPECT_LT(say_until_it_ends(p, split(1, block, largest_frame)), before + megabyte / 2);
   EXPECT_THAT(p.heard(), Contains(StartsWith("RST_STREAM 1 ")));
   if (GetParam() == role::client) {
-    EXPECT_EQ(p.us.failure_of(1), "limit_exceeded local stream INTERNAL_ERROR");
+    EXPECT_EQ(p.us.failure_of(1), "limit_exceeded local stream ENHANCE_YOUR_CALM");
     EXPECT_EQ(p.us.story(1), "limit_exceeded");
   } else {
     EXPECT_THAT(p.us.requests(), IsEmpty());

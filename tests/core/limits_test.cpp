@@ -149,12 +149,35 @@ TEST_P(limits, rfc9113_10_5_1_a_response_above_max_header_bytes_is_limit_exceede
   (void)p.heard();
   p.say(raw::response(id, raw::none, {{"x-long", std::string(1000, 'x')}}));
   EXPECT_EQ(p.us.story(id), "limit_exceeded");
-  EXPECT_EQ(p.us.failure_of(id), "limit_exceeded local stream INTERNAL_ERROR");
-  EXPECT_THAT(p.heard(), Contains("RST_STREAM 1 INTERNAL_ERROR"));
+  EXPECT_EQ(p.us.failure_of(id), "limit_exceeded local stream ENHANCE_YOUR_CALM");
+  EXPECT_THAT(p.heard(), Contains("RST_STREAM 1 ENHANCE_YOUR_CALM"));
   p.say(raw::data(id, "late"));
   EXPECT_EQ(p.us.story(id), "limit_exceeded");
   p.say(raw::response(other, raw::end_stream));
   EXPECT_EQ(p.us.story(other), "response 200, done, closed");
+}
+
+TEST_P(limits, rfc9113_10_5_1_a_request_above_what_the_peer_announced_is_told_of_when_it_is_reset) {
+  for (const bool above : {true, false}) {
+    scripted_peer p(role::client, GetParam());
+    p.greet({{6, 1000}} /* MAX_HEADER_LIST_SIZE */);
+    const auto id = p.open({{"x-long", std::string(above ? 1000 : 100, 'x')}});
+    p.say(raw::rst_stream(id, h2::code::internal_error));
+    const std::string told =
+        above ? "; by its SETTINGS it takes header sections of 1000 bytes, and that of the request has " : "";
+    EXPECT_THAT(p.us.stream(id).failed->message,
+                testing::MatchesRegex(".* reset the stream with INTERNAL_ERROR" + told + "[0-9]*"));
+  }
+}
+
+TEST_P(limits, a_field_that_is_too_long_to_be_sent_is_named) {
+  scripted_peer p(role::client, GetParam());
+  p.greet();
+  const auto id = p.open({{"x-short", "1"}, {"x-long", std::string(70'000, 'x')}, {"x-other", "2"}});
+  (void)p.heard();
+  EXPECT_EQ(name(p.us.stream(id).failed->code), "limit_exceeded");
+  EXPECT_EQ(p.us.stream(id).failed->message,
+            "the header section was not sent: it is above 64 KiB, 70006 bytes of them in the field \"x-long\"");
 }
 
 TEST_P(limits, a_header_section_counts_names_values_and_32_bytes_a_field) {
@@ -165,7 +188,7 @@ TEST_P(limits, a_header_section_counts_names_values_and_32_bytes_a_field) {
     p.greet();
     const auto id = p.open();
     p.say(raw::response(id, raw::end_stream, {{"x", std::string(fits ? 100 : 101, 'v')}}));
-    EXPECT_EQ(p.us.failure_of(id), fits ? "none" : "limit_exceeded local stream INTERNAL_ERROR");
+    EXPECT_EQ(p.us.failure_of(id), fits ? "none" : "limit_exceeded local stream ENHANCE_YOUR_CALM");
   }
 }
 
@@ -193,7 +216,7 @@ TEST_P(limits, a_request_above_them_is_never_announced_and_leaves_nothing_behind
   scripted_peer p(role::server, GetParam(), header_fields(3));
   p.greet();
   p.say(raw::request(1, raw::end_stream, {{"a", "1"}, {"b", "2"}, {"c", "3"}, {"d", "4"}}));
-  EXPECT_THAT(p.heard(), Contains("RST_STREAM 1 INTERNAL_ERROR"));
+  EXPECT_THAT(p.heard(), Contains("RST_STREAM 1 ENHANCE_YOUR_CALM"));
   EXPECT_THAT(p.us.requests(), IsEmpty());
   EXPECT_FALSE(p.us.knows(1)) << "nobody has a handle that would let it go";
   EXPECT_EQ(p.us->active_streams(), 0U);

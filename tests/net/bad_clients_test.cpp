@@ -166,7 +166,7 @@ TEST_F(bad_client_over_tcp, whose_request_has_too_many_fields_is_told_of) {
   const auto many = literal("a", "b") + literal("c", "d") + literal("e", "f");
   talk_and_go(
       acknowledged + request_frame(1, many), [](const std::string& all) { return frame_names(all).size() > 2; }, false);
-  EXPECT_THAT(told(), ElementsAre("limit_exceeded local stream INTERNAL_ERROR"));
+  EXPECT_THAT(told(), ElementsAre("limit_exceeded local stream ENHANCE_YOUR_CALM"));
   EXPECT_THAT(message(), HasSubstr("max_header_fields"));
 }
 

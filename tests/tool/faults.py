@@ -137,7 +137,8 @@ class Faults(unittest.TestCase):
 
     def test_a_header_section_above_the_limit(self):
         said = headers([(":status", "200")] + [(f"x-{i}", "") for i in range(300)])
-        self.fails(92, "limit_exceeded", said, origin="local", scope="stream", says="RST_STREAM INTERNAL_ERROR")
+        self.fails(92, "limit_exceeded", said, origin="local", scope="stream",
+                   says="RST_STREAM ENHANCE_YOUR_CALM")
 
     # The connection
 
