@@ -91,9 +91,10 @@ void session::feed(std::string_view bytes) try {
   preface_.append(bytes);
   const auto who = judge_answer(preface_);
   if (who == stranger::perhaps) return;
-  // The whole status line says more than its beginning.
-  const bool whole = preface_.find('\n') != std::string::npos || preface_.size() >= longest_status_line;
-  if (who == stranger::http1 && !whole) return;
+  // The whole line says more than its beginning.
+  const bool ends = std::ranges::any_of(preface_, [](char c) { return c < ' ' || c > '~'; });
+  const bool says_more = !ends && preface_.size() < longest_status_line;
+  if (says_more && (who == stranger::http1 || who == stranger::other)) return;
   if (who != stranger::none) return fail_stranger(who);
   preface_checked_ = true;
   feed_engine(std::exchange(preface_, {}));

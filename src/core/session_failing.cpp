@@ -76,7 +76,9 @@ void session::answer(const breach& what) {
 
 void session::lost(error_code why, std::string message, origin from) try {
   if (dead_ && failed_) return;
-  if (config_.role == role::client && preface_.starts_with(http1_answer)) fail_stranger(stranger::http1);
+  if (const auto who = judge_answer(preface_); config_.role == role::client && !preface_.empty()) {
+    if (who == stranger::http1 || who == stranger::other) fail_stranger(who);
+  }
   if (met_stranger()) refuse_client(stranger::none);
   const bool orderly =
       (goaway_.received || terminated_by_us_ || nghttp2_session_want_read(engine_.get()) == 0) && active_ == 0;

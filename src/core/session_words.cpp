@@ -34,6 +34,8 @@ void session::fail_stranger(stranger who) {
   why.message = config_.peer;
   if (who == stranger::tls) {
     why.message += " speaks TLS on this port; use https://";
+  } else if (who == stranger::other) {
+    why.message += " does not speak HTTP/2 on this port: it answered the preface with " + first_line(preface_);
   } else {
     why.message += " answered the preface of HTTP/2 with HTTP/1.x: " + first_line(preface_);
     why.message += about_upgrade(preface_);

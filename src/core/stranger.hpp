@@ -1,7 +1,7 @@
 #pragma once
 // What a peer says first that does not speak HTTP/2 here (RFC 9113, section 3.4): a status line or a request line of
-// HTTP/1.x (RFC 9112, sections 3 and 4), or a record of TLS (RFC 8446, section 5.1). A status line or a record cannot
-// be a frame: its length would be above every limit that we announce.
+// HTTP/1.x (RFC 9112, sections 3 and 4), a record of TLS (RFC 8446, section 5.1), or the text of something else, as
+// SSH. None of these can be a frame: its length would be above every limit that we announce.
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace duplex::core {
 
-enum class stranger { none, perhaps, http1, tls };
+enum class stranger { none, perhaps, http1, tls, other };
 
 inline constexpr std::string_view http1_answer = "HTTP/";
 
@@ -26,7 +26,8 @@ inline constexpr std::array<std::string_view, 2> tls_records{"\x15\x03", "\x16\x
     if (begin.starts_with(words)) return who;
     if (words.starts_with(begin)) verdict = stranger::perhaps;
   }
-  return verdict;
+  const bool is_text = !begin.empty() && begin.front() >= ' ' && begin.front() <= '~';
+  return verdict == stranger::none && is_text ? stranger::other : verdict;
 }
 
 /// Of which client `begin` is, whose first bytes are not the preface: its request line has to be whole to tell.

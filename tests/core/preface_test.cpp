@@ -75,18 +75,32 @@ TEST_P(preface, the_end_within_the_first_bytes_is_connection_lost) {
   }
 }
 
-TEST_P(preface, other_text_is_a_protocol_error) {
-  scripted_peer p(role::client, GetParam());
-  const auto id = p.open();
-  p.say("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\nand some more text to fill a frame header\r\n");
-  EXPECT_EQ(name(p.us->failed()->code), "protocol_error");
-  EXPECT_EQ(p.us.story(id), "protocol_error");
+TEST_P(preface, other_text_is_protocol_not_negotiated_and_quoted) {
+  for (const std::string line : {"SSH-2.0-OpenSSH_9.2p1 Debian-2", "220 mail.example ESMTP", "HTTPS is not HTTP"}) {
+    scripted_peer p(role::client, GetParam());
+    const auto id = p.open();
+    (void)p.heard();
+    p.say(line + "\r\nand more\r\n");
+    EXPECT_EQ(p.us.failure_of_connection(), "protocol_not_negotiated peer connection");
+    EXPECT_THAT(p.us->failed()->message, EndsWith(": it answered the preface with \"" + line + "\""));
+    EXPECT_EQ(p.us.story(id), "protocol_not_negotiated");
+    EXPECT_THAT(p.heard(), IsEmpty());
+  }
 }
 
-TEST_P(preface, text_that_only_begins_like_http_is_judged_as_frames) {
+TEST_P(preface, other_text_that_ends_within_its_line_is_quoted) {
+  scripted_peer p(role::client, GetParam());
+  p.open();
+  p.say("-ERR what");
+  p.us->lost(errc::connection_lost, "end of file");
+  EXPECT_EQ(p.us.failure_of_connection(), "protocol_not_negotiated peer connection");
+  EXPECT_THAT(p.us->failed()->message, EndsWith("\"-ERR what\""));
+}
+
+TEST_P(preface, bytes_that_are_neither_text_nor_frames_are_a_protocol_error) {
   scripted_peer p(role::client, GetParam());
   const auto id = p.open();
-  p.say("HTTPS is not HTTP, and this is long enough for a frame header");
+  p.say("\x01\x02 is not HTTP/2, and this is long enough for a frame header");
   EXPECT_EQ(p.us.story(id), "protocol_error");
 }
 
