@@ -11,6 +11,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <concepts>
 #include <cstring>
 #include <optional>
@@ -78,7 +79,10 @@ struct byte_stream::state {
       return error_code();
     }
     const auto* head = std::get_if<response>(&m);
-    if (head && (head->status < least_success || head->status >= least_redirection)) end = errc::proxy_failed;
+    if (head && (head->status < least_success || head->status >= least_redirection)) {
+      end = errc::proxy_failed;
+      refused = head->status;
+    }
     if (std::holds_alternative<done>(m)) end = asio::error::eof;
     return end ? std::optional(end) : std::nullopt;
   }
@@ -106,6 +110,7 @@ struct byte_stream::state {
   std::string rest;       // of the last message
   std::size_t taken = 0;  // of it
   error_code end;
+  std::atomic<int> refused = 0;  // the status of a response that is no tunnel
 };
 
 // It does not keep the stream: a byte_stream that goes away ends it.
@@ -132,6 +137,18 @@ byte_stream::~byte_stream() = default;
 byte_stream::executor_type byte_stream::get_executor() const { return state_->s.get_executor(); }
 stream& byte_stream::get_stream() noexcept { return state_->s; }
 const stream& byte_stream::get_stream() const noexcept { return state_->s; }
+
+std::optional<failure> byte_stream::failure() const {
+  const int status = state_->refused;
+  const auto of = stream_access::state(state_->s);
+  if (status == 0 || !of) return state_->s.failure();
+  duplex::failure why;
+  why.code = errc::proxy_failed;
+  why.message =
+      of->get_connection()->session().peer() + " does not make a tunnel: it answered " + std::to_string(status);
+  why.origin = origin::peer;
+  return why;
+}
 
 void byte_stream::start_read(const std::shared_ptr<state>& from, const some<asio::mutable_buffer>& into,
                              io_handler handler) {
@@ -164,7 +181,7 @@ std::size_t byte_stream::read(const some<asio::mutable_buffer>& into, error_code
 std::size_t byte_stream::read(const some<asio::mutable_buffer>& into) {
   error_code ec;
   const auto n = read(into, ec);
-  if (ec) raise(state_->s.failure(), ec);
+  if (ec) raise(failure(), ec);
   return n;
 }
 

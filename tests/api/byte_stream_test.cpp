@@ -109,6 +109,10 @@ TEST(byte_stream, does_not_take_the_page_of_a_refusal_for_the_other_end) {
   ends.remote.send("go away", fin);
   EXPECT_THAT(read_some(bytes), testing::Pair("", "proxy_failed"));
   EXPECT_THAT(read_some(bytes), testing::Pair("", "proxy_failed"));
+  const auto why = bytes.failure().value_or(failure());
+  EXPECT_EQ(name(why.code), "proxy_failed");
+  EXPECT_THAT(why.message, testing::EndsWith(" does not make a tunnel: it answered 403"));
+  EXPECT_EQ(why.origin, origin::peer);
 }
 
 TEST(byte_stream, writes_and_ends_its_own_side) {

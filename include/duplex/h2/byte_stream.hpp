@@ -27,7 +27,7 @@ namespace duplex::h2 {
 /// On a client the response belongs to whoever made the stream: `recv` it first, and look at it. A response that nobody
 /// has taken is passed over if its status is 2xx, and fails the read with `errc::proxy_failed` if not. On a server
 /// `send_response` comes first. Trailers are dropped. The peer's end is `asio::error::eof`; every other error is
-/// the stream's, and `get_stream().failure()` has the words.
+/// the stream's. `failure()` has the words.
 ///
 /// Flow control: one message at a time is taken from the stream, when a read finds nothing left of the one before; what
 /// a read leaves of it waits here. With `flow_control::automatic` its bytes are returned to the peer's window when it
@@ -58,6 +58,8 @@ class byte_stream {
   [[nodiscard]] const lowest_layer_type& lowest_layer() const noexcept { return *this; }
   [[nodiscard]] stream& get_stream() noexcept;
   [[nodiscard]] const stream& get_stream() const noexcept;
+  /// Why the stream failed; or who refused the tunnel, and with which status.
+  [[nodiscard]] std::optional<duplex::failure> failure() const;
 
   /// Reads what there is, and waits while that is nothing; at most `options::recv_timeout` if the stream has one, then
   /// `errc::timeout`, and it can be read on. Completion signature: `void(error_code, std::size_t)`; the buffers' memory
