@@ -5,7 +5,7 @@
 
 #include "h2/launch.hpp"
 
-#include <duplex/h2/code.hpp>
+#include "h2/stream_access.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -19,14 +19,12 @@ namespace {
 using bottom_of_stack = asio::awaitable<asio::detail::awaitable_thread_entry_point>;
 using stack = asio::detail::awaitable_thread<asio::any_io_executor>;
 
-void give_up(stream& s) { s.reset(static_cast<std::uint32_t>(code::internal_error)); }
-
 // The handler may be a lambda with captures: it outlives what it returned.
 bottom_of_stack run([[maybe_unused]] std::shared_ptr<coroutine_handler> owner, asio::awaitable<void> answer, stream s) {
   try {
     co_await std::move(answer);
   } catch (...) {
-    give_up(s);
+    stream_access::state(s)->give_up();
   }
 }
 

@@ -181,7 +181,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void when_closed(core::op_id op, completion<error_code> done);
   void cancel_close_wait(core::op_id op);
   /// Server: calls the user's handler.
-  void answer(request head, h2::stream s);
+  void answer(request head, const std::shared_ptr<stream_handle>& handle);
 
  private:
   enum class phase { open, closing, closed };

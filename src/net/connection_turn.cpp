@@ -227,12 +227,12 @@ void connection::route(const core::event& e) {
 }
 
 // A request that the user's handler cannot answer concerns its client alone.
-void connection::answer(request head, h2::stream s) {
+void connection::answer(request head, const std::shared_ptr<stream_handle>& handle) {
   if (!on_request_) return;
   try {
-    on_request_(std::move(head), s);
+    on_request_(std::move(head), h2::stream(handle));
   } catch (...) {
-    s.reset(static_cast<std::uint32_t>(h2::code::internal_error));
+    handle->get()->give_up();
   }
 }
 

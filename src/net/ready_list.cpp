@@ -15,7 +15,7 @@ struct ready_list::runner {
   void operator()(const std::shared_ptr<stream_state>& stream) const { stream->run_active(); }
   void operator()(arrived_request& what) const {
     const auto link = what.stream->get()->get_connection();
-    link->answer(std::move(*what.head), h2::stream(std::move(what.stream)));
+    link->answer(std::move(*what.head), what.stream);
   }
   void operator()(rare& what) const { std::move(what)(); }
 };

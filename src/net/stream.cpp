@@ -2,13 +2,28 @@
 
 #include "net/stream.hpp"
 
+#include "core/validate.hpp"
+
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace duplex::net {
 namespace {
 
 constexpr auto cancel_code = static_cast<std::uint32_t>(h2::code::cancel);
+
+std::string what_the_handler_threw() {
+  constexpr std::size_t most = 256;
+  const std::string text = "the handler of the request threw";
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return text + " " + core::quoted(e.what(), most);
+  } catch (...) {
+    return text;
+  }
+}
 
 }  // namespace
 
@@ -227,8 +242,14 @@ void stream_state::on_closed() {
   for (auto& done : std::exchange(over_, {})) connection_->ready().complete(std::move(done));
 }
 
-void stream_state::reset(std::uint32_t http2_code) {
-  session().abandon(id_, http2_code, errc::canceled, "the stream was reset here");
+void stream_state::give_up() {
+  connection_->submit([self = shared_from_this(), why = what_the_handler_threw()]() mutable {
+    self->reset(static_cast<std::uint32_t>(h2::code::internal_error), std::move(why));
+  });
+}
+
+void stream_state::reset(std::uint32_t http2_code, std::string why) {
+  session().abandon(id_, http2_code, errc::canceled, std::move(why));
   if (recv_) finish_recv(errc::canceled);
   finish_sends(errc::canceled);
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -37,6 +38,9 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
 
   [[nodiscard]] h2::stream_stats stats() const;
 
+  /// While an exception is handled that the handler of the request threw: resets with INTERNAL_ERROR, and says so.
+  void give_up();
+
   // Verbs, inside
 
   void recv(core::op_id op, std::optional<options::duration> timeout, recv_completion done);
@@ -50,7 +54,7 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   void inform(core::op_id op, const informational& head, send_completion done);
   void set_active(active mode, active_handler handler);
   void consume(std::size_t bytes);
-  void reset(std::uint32_t http2_code);
+  void reset(std::uint32_t http2_code, std::string why = "the stream was reset here");
   /// Ends the stream, and its connection if that is its own.
   void close();
   /// As well; completes when the last bytes are out.

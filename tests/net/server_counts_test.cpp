@@ -131,6 +131,27 @@ TEST_F(server_counts, requests_that_a_connection_takes_with_it_are_told_of) {
   EXPECT_EQ(it.stats().streams, 0U);
 }
 
+TEST_F(server_counts, a_request_whose_handler_threw_is_told_of_with_what_it_threw) {
+  std::vector<std::string> why;
+  opts_.on_request_done = [&](const h2::request_report& r) { why.push_back(r.why ? r.why->message : "none"); };
+  const auto throwing = [](std::string what) -> asio::awaitable<void> {
+    throw std::runtime_error(what);
+    co_return;
+  };
+  const std::vector<std::string> thrown{"no \"disk\"", std::string(1000, 'x')};
+  const h2::server plain(io_.get_executor(), opts_,
+                         [&](const request&, const h2::stream&) { throw std::runtime_error(thrown[0]); });
+  const h2::server coroutine(io_.get_executor(), opts_,
+                             [&](const request&, const h2::stream&) { return throwing(thrown[1]); });
+  for (const auto* server : {&plain, &coroutine}) {
+    auto o = open_now(io_, server->url(), client_);
+    EXPECT_EQ(name(receive_now(io_, o.stream).ec), "stream_reset");
+  }
+  ASSERT_TRUE(run_until(io_, [&] { return why.size() == 2; }));
+  EXPECT_EQ(why[0], R"(the handler of the request threw "no \"disk\"")");
+  EXPECT_EQ(why[1], "the handler of the request threw \"" + std::string(256, 'x') + "...\"");
+}
+
 TEST_F(server_counts, a_log_that_throws_harms_nobody) {
   int calls = 0;
   opts_.on_request_done = [&](const h2::request_report&) {
