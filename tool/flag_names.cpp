@@ -54,6 +54,19 @@ constexpr std::string_view ends = " ,;:";
 // `limits.pings` is `--limit pings`.
 constexpr std::string_view of_limits = "limits.";
 
+// Those that begin or end something, not those that are part of it.
+std::size_t quotes(std::string_view word) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == '\\') {
+      ++i;
+    } else if (word[i] == '"') {
+      ++count;
+    }
+  }
+  return count;
+}
+
 }  // namespace
 
 std::string with_flags(std::string_view message) {
@@ -69,7 +82,7 @@ std::string with_flags(std::string_view message) {
     } else {
       out += found != flags.end() && !in_quotes && named ? found->second : word;
     }
-    if (std::count(word.begin(), word.end(), '"') % 2 == 1) in_quotes = !in_quotes;
+    if (quotes(word) % 2 == 1) in_quotes = !in_quotes;
     message.remove_prefix(word.size());
     if (message.empty()) break;
     out += message.front();

@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t max_window = 0x7fffffff;          // RFC 9113, section 6.9.1
 constexpr std::size_t least_connection_window = 65535;  // it cannot be lowered, section 6.9.2
 constexpr std::uint8_t least_urgent = 7;                // RFC 9218, section 4.1
-constexpr std::size_t quoted_length = 64;
 
 // RFC 9110, section 5.6.2
 bool is_token(unsigned char c) {
@@ -82,12 +81,13 @@ problem check_limits(const peer_limits& limits) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string quoted(std::string_view text, std::size_t most) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string out = "\"";
-  for (const char c : text.substr(0, quoted_length)) {
+  for (const char c : text.substr(0, most)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f) {
+      if (c == '"' || c == '\\') out += '\\';
       out += c;
     } else {
       out += "\\x";
@@ -95,7 +95,7 @@ std::string quoted(std::string_view text) {
       out += digits[byte & 0xfU];
     }
   }
-  return out + (text.size() > quoted_length ? "...\"" : "\"");
+  return out + (text.size() > most ? "...\"" : "\"");
 }
 
 problem check_method(std::string_view method) {

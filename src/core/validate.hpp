@@ -7,6 +7,7 @@
 #include <duplex/message.hpp>
 #include <duplex/options.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,7 +31,7 @@ using problem = std::optional<std::string>;
 /// Every member of `opts` is within its range.
 [[nodiscard]] problem check_options(const options& opts);
 
-/// `text` for a message to a person: quoted, what cannot be printed escaped, shortened.
-[[nodiscard]] std::string quoted(std::string_view text);
+/// `text` for a message to a person: quoted, quotes in it and what cannot be printed escaped, shortened.
+[[nodiscard]] std::string quoted(std::string_view text, std::size_t most = 64);
 
 }  // namespace duplex::core

@@ -186,6 +186,7 @@ TEST(validate, takes_options_at_the_ends_of_their_ranges) {
 
 TEST(validate, quotes_what_cannot_be_printed_and_shortens_what_is_long) {
   EXPECT_EQ(core::quoted("plain"), "\"plain\"");
+  EXPECT_EQ(core::quoted("say \"a\\b\""), R"("say \"a\\b\"")");
   EXPECT_EQ(core::quoted("a\r\n\0\x7f\xff"s.substr(0, 4)), "\"a\\x0d\\x0a\\x00\"");
   EXPECT_EQ(core::quoted(std::string(64, 'x')), "\"" + std::string(64, 'x') + "\"");
   EXPECT_EQ(core::quoted(std::string(65, 'x')), "\"" + std::string(64, 'x') + "...\"");

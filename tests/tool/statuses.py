@@ -295,6 +295,8 @@ class Statuses(ServedTestCase):
     def test_what_is_in_quotes_is_not_taken_for_an_option(self):
         event = self.fails(3, "invalid_argument", "http://localhost/ connect_timeout")
         self.assertIn('"http://localhost/ connect_timeout"', event["message"])
+        event = self.fails(3, "invalid_argument", 'http://localhost/" connect_timeout')
+        self.assertIn('"http://localhost/\\" connect_timeout"', event["message"])
 
     def test_the_names_of_options_are_those_of_the_command_line(self):
         self.fails(2, "invalid_argument", "http://localhost/", "--connect-timeout", "0",
