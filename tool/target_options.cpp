@@ -4,7 +4,6 @@
 
 #include "exit_status.hpp"
 
-#include <boost/asio/ip/address.hpp>
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
 
@@ -23,8 +22,6 @@ std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](char c) { return lower(c); });
   return text;
 }
-
-[[noreturn]] void refuse_rule(const std::string& why) { throw problem::usage("--resolve: " + why); }
 
 // A value may itself start with white space, which is not part of it (RFC 9110, section 5.5). The name is left as it
 // is, so that the library refuses what is no name.
@@ -85,21 +82,6 @@ void apply_tls(const target_flags& given, tls_options& tls) {
   if (given.tls_max == "1.2") tls.max_version = tls_version::v1_2;
 }
 
-resolve_rule parse_resolve(const std::string& text) {
-  const auto host_end = text.starts_with('[') ? text.find("]:") + 1 : text.find(':');
-  const auto port_end = host_end == 0 || host_end == std::string::npos ? host_end : text.find(':', host_end + 1);
-  if (host_end == 0 || host_end == std::string::npos || port_end == std::string::npos) {
-    refuse_rule("'" + text + "' is not HOST:PORT:ADDR");
-  }
-  auto address = text.substr(port_end + 1);
-  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  error_code ec;
-  const auto parsed = boost::asio::ip::make_address(address, ec);
-  if (ec) refuse_rule("'" + address + "' is no IP address");
-  const auto port = text.substr(host_end + 1, port_end - host_end - 1);
-  return {text.substr(0, port_end), (parsed.is_v6() ? "[" + address + "]:" : address + ":") + port};
-}
-
 }  // namespace
 
 std::string authority_with_port(const request& head) {
@@ -126,11 +108,12 @@ void add_connection_options(CLI::App& app, options& opts, target_flags& given) {
   const auto group = "Connection";
   app.add_flag("--http2-prior-knowledge", given.prior_knowledge, "As with curl; http:// is always HTTP/2 here")
       ->group(group);
-  app.add_option("--connect-to", opts.connect_to, "Dial this instead of the URL's host and port")
-      ->type_name("HOST:PORT")
+  add_repeated(app, "--connect-to", "[HOST1:PORT1:]HOST2:PORT2",
+               "Dial HOST2:PORT2 instead of the URL's host and port, or only of HOST1 and PORT1 (repeat)",
+               [&given](const std::string& text) { given.rules.connect_to.push_back(parse_connect_to(text)); })
       ->group(group);
-  add_repeated(app, "--resolve", "HOST:PORT:ADDR", "Dial ADDR if the URL is for HOST:PORT (repeat)",
-               [&given](const std::string& text) { given.resolve.push_back(parse_resolve(text)); })
+  add_repeated(app, "--resolve", "HOST:PORT:ADDR[,ADDR]", "Dial ADDR for HOST:PORT; '*' is any host (repeat)",
+               [&given](const std::string& text) { given.rules.resolve.push_back(parse_resolve(text)); })
       ->group(group);
   app.add_option("--unix-socket", opts.unix_socket, "Dial this Unix domain socket")->type_name("PATH")->group(group);
   auto* v4 = app.add_flag("-4,--ipv4", given.v4, "Use IPv4 only")->group(group);
@@ -245,11 +228,7 @@ void apply(const target_flags& given, const request& head, options& opts) {
   if (given.v4) opts.family = address_family::v4;
   if (given.v6) opts.family = address_family::v6;
   apply_proxy(given, opts);
-  if (!opts.connect_to.empty()) return;
-  const auto here = authority_with_port(head);
-  for (const auto& rule : given.resolve) {
-    if (lower(rule.host_port) == here) opts.connect_to = rule.address;
-  }
+  given.rules.apply(authority_with_port(head), opts);
 }
 
 }  // namespace duplex::tool

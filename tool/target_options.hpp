@@ -2,6 +2,7 @@
 // How a client reaches its peer: what the command lines of `open` and `bench` share.
 
 #include "command_line.hpp"
+#include "dial_rules.hpp"
 
 #include <duplex/message.hpp>
 #include <duplex/options.hpp>
@@ -10,12 +11,6 @@
 #include <vector>
 
 namespace duplex::tool {
-
-/// HOST:PORT:ADDR, as curl's. Where the URL is for HOST and PORT, ADDR is dialed.
-struct resolve_rule {
-  std::string host_port;
-  std::string address;
-};
 
 /// What the flags said, before it is known what the URL is.
 struct target_flags {
@@ -29,7 +24,7 @@ struct target_flags {
   bool no_sessions = false;
   bool v4 = false;
   bool v6 = false;
-  std::vector<resolve_rule> resolve{};
+  dial_rules rules{};
   std::string socks5{};
   std::string socks5_hostname{};
   std::string proxy_user{};

@@ -135,7 +135,10 @@ class Plain(ServedTestCase):
         self.open(url, "--cacert", self.cert, "--resolve", f"LOCALHOST:{port}:127.0.0.1", "-X", "GET")
         other = "https://localhost:9/headers"
         for option in (("--connect-to", f"127.0.0.1:{port}"), ("--resolve", "localhost:9:127.0.0.1", "--connect-to",
-                                                               f"127.0.0.1:{port}")):
+                                                               f"127.0.0.1:{port}"),
+                       ("--connect-to", f"localhost:9:127.0.0.1:{port}"), ("--connect-to", f":::{port}"),
+                       ("--connect-to", "other:9:127.0.0.9:1", "--connect-to", f"LOCALHOST::127.0.0.1:{port}"),
+                       ("--connect-to", f"::over.invalid:{port}", "--resolve", f"over.invalid:{port}:127.0.0.1")):
             seen = json.loads(self.open(other, "--cacert", self.cert, *option, "-X", "GET"))
             self.assertEqual(seen["authority"], "localhost:9")
 
@@ -145,7 +148,20 @@ class Plain(ServedTestCase):
         seen = json.loads(self.open(url, "--resolve", f"other.invalid:{port}:127.0.0.9", "--resolve",
                                     f"somewhere.invalid:{port}:127.0.0.1", "-X", "GET"))
         self.assertEqual(seen["authority"], f"somewhere.invalid:{port}")
-        self.open(url, "--resolve", f"somewhere.invalid:{port}:nowhere", "-X", "GET", status=2)
+        for rules in ((f"*:{port}:127.0.0.1",), (f"+somewhere.invalid:{port}:127.0.0.1",),
+                      (f"somewhere.invalid:{port}:127.0.0.1", f"*:{port}:127.0.0.9"),
+                      (f"somewhere.invalid:{port}:127.0.0.9", f"somewhere.invalid:{port}:127.0.0.1"),
+                      (f"somewhere.invalid:{port}:[::1],127.0.0.1",)):
+            self.open(url, *(word for rule in rules for word in ("--resolve", rule)), "-X", "GET")
+
+    def test_2_what_is_no_resolve_or_connect_to(self):
+        for option in (("--resolve", "somewhere.invalid:80:nowhere"), ("--resolve", "somewhere.invalid:80:127.0.0.1,"),
+                       ("--resolve", "-somewhere.invalid:80"), ("--resolve", "somewhere.invalid:http:127.0.0.1"),
+                       ("--resolve", "somewhere.invalid:80:"), ("--connect-to", "localhost"), ("--connect-to", "a:1:b"),
+                       ("--connect-to", "a:1:b:2:c"), ("--connect-to", "a:1:b:http")):
+            with self.subTest(option):
+                self.open("/headers", *option, status=2)
+                self.assertIn(f"{option[0]}: '{option[1]}'", self.stderr)
 
     def test_only_ipv4_or_ipv6(self):
         url = f"http://localhost:{self.plain.port}/sink"
