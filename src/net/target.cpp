@@ -12,6 +12,7 @@
 #include <boost/url/url_view.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 #include <utility>
 
@@ -76,6 +77,22 @@ std::optional<std::string> take_login(const boost::urls::authority_view& from, s
   return std::nullopt;
 }
 
+// The parser does not say where it failed.
+std::string why_not_parsed(std::string_view url) {
+  constexpr std::string_view never = R"("<>\^`{|})";
+  for (std::size_t i = 0; i < url.size(); ++i) {
+    const char c = url[i];
+    if (c <= ' ' || c > '~' || never.find(c) != std::string_view::npos) {
+      return " has " + quoted(url.substr(i, 1)) + ", which has to be percent-encoded";
+    }
+    const auto is_digit = [&](std::size_t at) {
+      return at < url.size() && std::isxdigit(static_cast<unsigned char>(url[at])) != 0;
+    };
+    if (c == '%' && !(is_digit(i + 1) && is_digit(i + 2))) return " has a % without two hexadecimal digits behind it";
+  }
+  return " is none by RFC 3986; [ and ] are for IPv6 addresses only";
+}
+
 std::variant<parsed_url, std::string> parse_url(const std::string& text) {
   if (text.empty()) return "URL is empty";
   const auto named = "URL " + quoted(without_login(text));
@@ -85,7 +102,8 @@ std::variant<parsed_url, std::string> parse_url(const std::string& text) {
   const auto [authority, zone] = make_plain(std::string_view(text).substr(begin, end - begin));
   const auto plain = text.substr(0, begin) + authority + text.substr(end);
   const auto parsed = boost::urls::parse_uri(plain);
-  if (!parsed) return named + " cannot be parsed: " + parsed.error().message();
+  if (scheme_end == std::string::npos) return named + " does not begin with https:// or http://";
+  if (!parsed) return named + why_not_parsed(plain);
   const boost::urls::url_view& url = *parsed;
 
   parsed_url out;
@@ -94,7 +112,7 @@ std::variant<parsed_url, std::string> parse_url(const std::string& text) {
   } else if (url.scheme_id() == boost::urls::scheme::http) {
     out.where = {false, {}, 80};
   } else {
-    return named + " has the unknown scheme " + quoted(std::string(url.scheme()));
+    return named + " has the scheme " + quoted(std::string(url.scheme())) + ", which is neither https nor http";
   }
   if (url.encoded_host().empty()) return named + " has no host";
   if (auto bad = take_host(url.authority(), zone, out.where, out.host)) return named + " has " + *bad;

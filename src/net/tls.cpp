@@ -148,7 +148,12 @@ context_ptr make_client_context(const tls_options& opts) {
   }
   if (!opts.ca_path.empty()) {
     load("tls.ca_path", opts.ca_path, [&](error_code& ec) {
-      if (!std::filesystem::is_directory(opts.ca_path)) ec = asio::error::not_found;
+      std::error_code gone;
+      if (!std::filesystem::exists(opts.ca_path, gone))
+        ec = make_error_code(boost::system::errc::no_such_file_or_directory);
+      if (!ec && !std::filesystem::is_directory(opts.ca_path)) {
+        ec = make_error_code(boost::system::errc::not_a_directory);
+      }
       if (!ec) ctx->add_verify_path(opts.ca_path, ec);
     });
   }

@@ -147,24 +147,30 @@ void use_pem_key(SSL_CTX* context, const std::string& pem, const std::string& pa
   ERR_clear_error();
 }
 
-void use_pkcs12(SSL_CTX* context, const std::string& der, const std::string& path, password& secret) {
-  const owned<PKCS12> file(d2i_PKCS12_bio(over(der).get(), nullptr));
-  if (!file) refuse("cert_file", path, "it is neither PEM nor PKCS#12");
+owned<PKCS12> read_pkcs12(const std::string& der, const std::string& path) {
+  owned<PKCS12> file(d2i_PKCS12_bio(over(der).get(), nullptr));
+  if (file) return file;
+  const owned<X509> certificate(d2i_X509_bio(over(der).get(), nullptr));
+  refuse("cert_file", path,
+         certificate ? "it is a certificate in DER, which openssl x509 -inform DER makes PEM"
+                     : "it is neither PEM nor PKCS#12");
+}
+
+void use_pkcs12(SSL_CTX* context, PKCS12* file, const std::string& path, password& secret) {
   // Without a password they have an empty one, or none; or not even a sum to tell by.
-  const bool has_sum = PKCS12_mac_present(file.get()) == 1;
-  const bool open = has_sum
-                        ? PKCS12_verify_mac(file.get(), nullptr, 0) == 1 || PKCS12_verify_mac(file.get(), "", 0) == 1
-                        : !secret.is_known();
+  const bool has_sum = PKCS12_mac_present(file) == 1;
+  const bool open =
+      has_sum ? PKCS12_verify_mac(file, nullptr, 0) == 1 || PKCS12_verify_mac(file, "", 0) == 1 : !secret.is_known();
   ERR_clear_error();
   if (!open && !secret.is_known()) refuse("cert_file", path, "it is encrypted, and there is no tls.key_password");
   const auto text = open ? std::string() : secret.get();
-  if (!open && has_sum && PKCS12_verify_mac(file.get(), text.c_str(), static_cast<int>(text.size())) != 1) {
+  if (!open && has_sum && PKCS12_verify_mac(file, text.c_str(), static_cast<int>(text.size())) != 1) {
     refuse("cert_file", path, "tls.key_password is not its password");
   }
   EVP_PKEY* key = nullptr;
   X509* cert = nullptr;
   STACK_OF(X509)* others = nullptr;
-  const bool parsed = PKCS12_parse(file.get(), text.c_str(), &key, &cert, &others) == 1;
+  const bool parsed = PKCS12_parse(file, text.c_str(), &key, &cert, &others) == 1;
   const owned<EVP_PKEY> owned_key(key);
   const owned<X509> owned_cert(cert);
   const owned<STACK_OF(X509)> owned_others(others);
@@ -182,13 +188,19 @@ void use_identity(SSL_CTX* context, const tls_options& opts) {
   password secret{opts};
   const auto certificates = read_file("cert_file", opts.cert_file);
   if (is_der(certificates)) {
+    const auto file = read_pkcs12(certificates, opts.cert_file);
     if (!opts.key_file.empty()) {
       throw system_error(errc::invalid_argument, "tls.key_file, but tls.cert_file is PKCS#12, which has the key in it");
     }
-    return use_pkcs12(context, certificates, opts.cert_file, secret);
+    return use_pkcs12(context, file.get(), opts.cert_file, secret);
   }
   use_pem_certificates(context, certificates, opts.cert_file);
-  if (opts.key_file.empty()) return use_pem_key(context, certificates, opts.cert_file, secret);
+  if (opts.key_file.empty()) {
+    if (certificates.find("PRIVATE KEY-----") == std::string::npos) {
+      refuse("cert_file", opts.cert_file, "it holds no key, and there is no tls.key_file");
+    }
+    return use_pem_key(context, certificates, opts.cert_file, secret);
+  }
   use_pem_key(context, read_file("key_file", opts.key_file), opts.key_file, secret);
 }
 

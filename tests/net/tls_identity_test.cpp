@@ -138,8 +138,8 @@ TEST_F(tls_identity, says_what_is_wrong_and_with_which_file) {
   EXPECT_THAT(
       told({.cert_file = alice, .key_file = other}),
       StartsWith("tls_failed: tls.key_file " + other + " cannot be used: it is not the key of the certificate"));
-  EXPECT_THAT(told({.cert_file = alice}),
-              StartsWith("tls_failed: tls.key_file " + alice + " cannot be used: it holds no key"));
+  EXPECT_THAT(told({.cert_file = alice}), StartsWith("tls_failed: tls.cert_file " + alice +
+                                                     " cannot be used: it holds no key, and there is no tls.key_file"));
   EXPECT_THAT(told({.cert_file = other}),
               StartsWith("tls_failed: tls.cert_file " + other +
                          " cannot be used: it holds no certificate, neither PEM nor PKCS#12"));

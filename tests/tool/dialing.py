@@ -10,7 +10,7 @@ import subprocess
 import unittest
 
 from raw_server import fresh_certificate
-from support import STEP, Server, ServedTestCase
+from support import STEP, Server, ServedTestCase, run
 
 
 def openssl(*arguments, stdin=None):
@@ -65,6 +65,12 @@ class ClientCertificates(ServedTestCase):
         self.with_identity("--cert", self.pem, "--key", self.locked, "--pass", "wrong", status=35)
         self.assertIn(f"--key {self.locked} cannot be used: --pass is not its password", self.stderr)
         self.with_identity("--cert", self.pem, "--cert-type", "DER", status=2)
+        self.with_identity("--cert", self.pem, status=35)
+        self.assertIn(f"--cert {self.pem} cannot be used: it holds no key, and there is no --key", self.stderr)
+        der = os.path.join(self.scratch.name, "client.der")
+        openssl("x509", "-in", self.pem, "-outform", "DER", "-out", der)
+        self.with_identity("--cert", der, "--key", self.pem + ".key", status=35)
+        self.assertIn(f"--cert {der} cannot be used: it is a certificate in DER", self.stderr)
 
 
 class Trust(ServedTestCase):
@@ -87,6 +93,7 @@ class Trust(ServedTestCase):
         self.open(self.tls.url + "/echo", "--capath", folder)
         self.open(self.tls.url + "/echo", "--capath", self.scratch.name, status=60)
         self.open(self.tls.url + "/echo", "--capath", "/nonexistent", status=35)
+        self.assertIn("--capath /nonexistent cannot be used: No such file or directory", self.stderr)
 
     def test_versions(self):
         url = self.tls.url + "/echo"
@@ -104,6 +111,17 @@ class Trust(ServedTestCase):
 
 
 class Urls(ServedTestCase):
+    def test_3_what_is_wrong_with_a_url(self):
+        for url, why in (("localhost:8443/x", "does not begin with https:// or http://"),
+                         ("ftp://localhost/", 'has the scheme "ftp", which is neither https nor http'),
+                         ("http://localhost/a b", 'has " ", which has to be percent-encoded'),
+                         ("http://localhost/%zz", "has a % without two hexadecimal digits behind it"),
+                         ("http://localhost/[x]", "is none by RFC 3986; [ and ] are for IPv6 addresses only")):
+            with self.subTest(url):
+                done = run(url)
+                self.assertEqual(done.returncode, 3)
+                self.assertIn(f'URL "{url}" {why}', done.stderr.decode())
+
     def heads(self, url, *options):
         return json.loads(self.open(url, "-X", "GET", *options))
 
