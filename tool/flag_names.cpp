@@ -46,6 +46,11 @@ constexpr std::array flags{
     row{"connection_window", "--connection-window-size"},
     row{"max_recv_buffer", "--max-recv-buffer"},
     row{"max_connections", "--max-connections"},
+    row{"max_connections_per_address", "--max-connections-per-address"},
+    row{"max_streams", "--max-streams"},
+    row{"max_header_bytes", "--max-header-bytes"},
+    row{"max_header_fields", "--max-header-fields"},
+    row{"max_time", "--max-time"},
     row{"max_concurrent_streams", "--max-concurrent-streams"},
 };
 

@@ -5,6 +5,7 @@
 #include "admin.hpp"
 #include "exit_status.hpp"
 #include "failure_json.hpp"
+#include "flag_names.hpp"
 #include "handlers.hpp"
 #include "json.hpp"
 #include "log_file.hpp"
@@ -264,7 +265,7 @@ class signal_handler {
         server_.reload_certificates();
         std::fputs("duplex: the certificates were read again\n", stderr);
       } catch (const std::exception& e) {
-        std::fprintf(stderr, "duplex: the certificates stay as they are: %s\n", explanation(e).c_str());
+        std::fprintf(stderr, "duplex: the certificates stay as they are: %s\n", with_flags(explanation(e)).c_str());
       }
       await_renewal();
     });

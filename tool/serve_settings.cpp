@@ -129,8 +129,9 @@ void add_tls_options(CLI::App& app, serve_settings& settings) {
   auto* ca = app.add_option("--client-ca", options.client_ca_file,
                             "Clients must present a certificate of these authorities (PEM)");
   ca->type_name("FILE")->group(group)->excludes(http);
-  app.add_flag("--client-cert-optional{false}", options.client_certificate_required,
-               "They may come without one, but not with another")
+  app.add_flag_callback(
+         "--client-cert-optional", [&options] { options.client_certificate_required = false; },
+         "They may come without one, but not with another")
       ->group(group)
       ->needs(ca);
   app.add_option("--keylog", options.keylog_file, "Append the sessions' secrets here, for Wireshark")

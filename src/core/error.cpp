@@ -29,7 +29,7 @@ constexpr std::array<entry, 23> table{{
     {"resolve_failed", "the host name could not be resolved"},
     {"connect_failed", "could not connect"},
     {"proxy_failed", "the proxy refused"},
-    {"tls_failed", "the TLS handshake failed"},
+    {"tls_failed", "TLS failed"},
     {"certificate_invalid", "the certificate could not be verified"},
     {"recv_buffer_overflow", "more unread bytes than max_recv_buffer"},
     {"limit_exceeded", "a local limit was exceeded"},

@@ -19,7 +19,8 @@ namespace duplex::h2 {
 
 /// The text of the exception says why, where the error code alone would not.
 [[noreturn]] inline void raise(const std::optional<failure>& why, error_code ec) {
-  throw why && why->code == ec ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
+  const bool says_more = why && why->code == ec && why->message != ec.message();
+  throw says_more ? boost::system::system_error(ec, why->message) : boost::system::system_error(ec);
 }
 
 }  // namespace duplex::h2

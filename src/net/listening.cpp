@@ -65,6 +65,12 @@ bool is_stale(const asio::any_io_executor& executor, const std::string& path) {
   return ec == asio::error::connection_refused;
 }
 
+bool is_other_file(const h2::listener& where) {
+  const auto* at = std::get_if<h2::unix_listener>(&where);
+  struct ::stat file {};
+  return at && ::lstat(at->path.c_str(), &file) == 0 && !S_ISSOCK(file.st_mode);
+}
+
 }  // namespace
 
 listening::listening(const asio::any_io_executor& executor, const h2::listener& where, bool reuse_port)
@@ -81,7 +87,10 @@ listening::listening(const asio::any_io_executor& executor, const h2::listener& 
   } catch (const system_error& e) {
     close();
     if (e.code() == errc::invalid_argument) throw;
-    throw system_error(e.code(), "cannot listen on " + h2::to_string(where));
+    // Not where in Asio it came up, which Boost's codes have in their text.
+    const error_code plain(e.code().value(), e.code().category());
+    throw system_error(
+        plain, "cannot listen on " + h2::to_string(where) + (is_other_file(where) ? ", a file that is no socket" : ""));
   }
   learn_name();
 }

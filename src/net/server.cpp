@@ -20,18 +20,15 @@ using boost::system::system_error;
 
 void check(const h2::server_options& opts) {
   if (const auto bad = core::check_options(opts.stream)) throw system_error(errc::invalid_argument, *bad);
-  if (opts.max_concurrent_streams == 0 || opts.max_connections == 0) {
-    throw system_error(errc::invalid_argument, "max_concurrent_streams and max_connections must be more than 0");
-  }
-  if (opts.max_connections_per_address == 0 || opts.max_streams == 0) {
-    throw system_error(errc::invalid_argument, "max_connections_per_address and max_streams must be more than 0");
-  }
-  if (opts.handshake_timeout.count() <= 0) {
-    throw system_error(errc::invalid_argument, "option handshake_timeout must be more than 0");
-  }
-  if (opts.idle_timeout && opts.idle_timeout->count() <= 0) {
-    throw system_error(errc::invalid_argument, "option idle_timeout must be more than 0");
-  }
+  const auto require = [](const char* name, bool positive) {
+    if (!positive) throw system_error(errc::invalid_argument, "option " + std::string(name) + " must be more than 0");
+  };
+  require("max_concurrent_streams", opts.max_concurrent_streams > 0);
+  require("max_connections", opts.max_connections > 0);
+  require("max_connections_per_address", opts.max_connections_per_address > 0);
+  require("max_streams", opts.max_streams > 0);
+  require("handshake_timeout", opts.handshake_timeout.count() > 0);
+  require("idle_timeout", !opts.idle_timeout || opts.idle_timeout->count() > 0);
 }
 
 // One for all connections. What it throws is dropped: a log must not end what it tells of.

@@ -17,9 +17,11 @@
 namespace duplex::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 using local = asio::local::stream_protocol;
 
@@ -119,7 +121,9 @@ TEST_F(listening, that_fails_for_one_of_them_listens_on_none) {
   const auto taken = start();
   const auto file = path("none");
   opts_.listeners = {h2::unix_listener{.path = file}, h2::tcp_listener{.port = taken.port()}};
-  EXPECT_THAT(why_not(), HasSubstr("cannot listen on 127.0.0.1:" + std::to_string(taken.port())));
+  EXPECT_THAT(why_not(),
+              AllOf(HasSubstr("cannot listen on 127.0.0.1:" + std::to_string(taken.port())), Not(HasSubstr("/boost/"))))
+      << "where in Asio it came up helps nobody";
   EXPECT_FALSE(std::filesystem::exists(file));
 }
 
@@ -251,7 +255,7 @@ TEST_F(listening, on_a_unix_socket_takes_nothing_from_a_server_that_lives) {
 TEST_F(listening, on_a_unix_socket_does_not_replace_what_is_none) {
   const auto file = folder_.write("precious", "text");
   opts_.listeners = {h2::unix_listener{.path = file}};
-  EXPECT_THAT(why_not(), HasSubstr("cannot listen on unix:" + file));
+  EXPECT_THAT(why_not(), HasSubstr("cannot listen on unix:" + file + ", a file that is no socket: "));
   EXPECT_EQ(std::filesystem::file_size(file), 4U);
 }
 

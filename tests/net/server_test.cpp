@@ -91,8 +91,10 @@ TEST_F(server, refuses_options_that_make_no_sense) {
   };
   EXPECT_THAT(why_not([](auto& o) { o.address = "nowhere"; }),
               AllOf(StartsWith("invalid_argument: "), HasSubstr("\"nowhere\"")));
-  EXPECT_THAT(why_not([](auto& o) { o.max_connections = 0; }), HasSubstr("max_connections"));
-  EXPECT_THAT(why_not([](auto& o) { o.max_concurrent_streams = 0; }), HasSubstr("max_concurrent_streams"));
+  EXPECT_THAT(why_not([](auto& o) { o.max_connections = 0; }), HasSubstr(": option max_connections must be"));
+  EXPECT_THAT(why_not([](auto& o) { o.max_concurrent_streams = 0; }),
+              HasSubstr(": option max_concurrent_streams must be"));
+  EXPECT_THAT(why_not([](auto& o) { o.max_streams = 0; }), HasSubstr(": option max_streams must be"));
   EXPECT_THAT(why_not([](auto& o) { o.handshake_timeout = 0ms; }), HasSubstr("handshake_timeout"));
   EXPECT_THAT(why_not([](auto& o) { o.stream.max_recv_buffer = 0; }), HasSubstr("max_recv_buffer"));
 }

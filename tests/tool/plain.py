@@ -191,6 +191,9 @@ class Plain(ServedTestCase):
             with open(path) as file:
                 self.assertIn("CLIENT_TRAFFIC_SECRET_0", file.read())
 
+    def test_the_help_names_flags_as_they_are_given(self):
+        self.assertNotIn("{", run("serve", "--help").stdout.decode())
+
     def test_help_and_version(self):
         for arguments in (("--help",), ("open", "--help"), ("serve", "--help")):
             done = run(*arguments)
