@@ -104,7 +104,8 @@ void session::handle_timeout(time_point now) try {
               config_.peer + " did not take the data within send_timeout");
         break;
       case waiting::end:
-        reset(due.stream, raw(h2::code::cancel), errc::timeout, "the stream was not over within max_time");
+        reset(due.stream, raw(h2::code::cancel), errc::timeout,
+              "the stream with " + config_.peer + " was not over within max_time");
         break;
       case waiting::drain_answer:
         goaway(raw(h2::code::no_error), {});

@@ -165,6 +165,7 @@ class exchange : public std::enable_shared_from_this<exchange> {
   void take(message m);
   void take_head(response head);
   void take_data(std::string bytes);
+  [[nodiscard]] std::string host() const { return std::string(head_.authority()); }
 
   asio::any_io_executor executor_;
   stream_source from_;
@@ -189,7 +190,8 @@ void exchange::start_timer() {
   timer_.expires_at(core::after(net::connection::now(), *opts_.timeout));
   timer_.async_wait([weak = weak_from_this()](error_code ec) {
     const auto self = weak.lock();
-    if (!ec && self) self->interrupt(local(errc::timeout, "the exchange took longer than its timeout"));
+    if (!ec && self)
+      self->interrupt(local(errc::timeout, "the exchange with " + self->host() + " took longer than its timeout"));
   });
 }
 
@@ -232,7 +234,7 @@ std::optional<std::string> exchange::prepare() {
 failure exchange::stream_failure(error_code ec) const {
   auto why = stream_.failure();
   if (why && why->code == ec) return *why;
-  return local(ec, ec == errc::timeout ? "no message came within recv_timeout" : ec.message());
+  return local(ec, ec == errc::timeout ? "no message came from " + host() + " within recv_timeout" : ec.message());
 }
 
 asio::awaitable<void> exchange::open(std::shared_ptr<exchange> self) {
@@ -295,14 +297,14 @@ void exchange::take_head(response head) {
   if (head_.method == "HEAD" || reply_.status == not_modified) return;
   progress_.to_receive = content_length(reply_.headers);
   if (progress_.to_receive.value_or(0) > opts_.max_body) {
-    fail(local(errc::limit_exceeded,
-               "the response's content-length of " + std::to_string(*progress_.to_receive) + " is above max_body"));
+    fail(local(errc::limit_exceeded, "the response of " + host() + " has a content-length of " +
+                                         std::to_string(*progress_.to_receive) + ", which is above max_body"));
   }
 }
 
 void exchange::take_data(std::string bytes) {
   if (bytes.size() > opts_.max_body - reply_.body.size()) {
-    return fail(local(errc::limit_exceeded, "the response's body is larger than max_body"));
+    return fail(local(errc::limit_exceeded, "the body of the response of " + host() + " is larger than max_body"));
   }
   progress_.received += bytes.size();
   if (reply_.body.empty()) {
