@@ -43,7 +43,8 @@ struct client_stats {
 };
 
 /// A pool of connections; copies of the handle share it. Two opens share a connection only if they have the same
-/// scheme, host and port, and the same `tls`, `connect_to`, `unix_socket` and `family` in their options.
+/// scheme, host and port, and the same `tls`, `tcp`, `proxy`, `resolver`, `connect_to`, `unix_socket` and `family` in
+/// their options.
 ///
 /// The first open of a kind dials, and those that come meanwhile wait for that dial. When every connection has as many
 /// streams as the peer allows (RFC 9113, section 5.1.2), another is dialed, up to `max_connections_per_origin`; above
