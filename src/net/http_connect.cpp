@@ -46,12 +46,13 @@ proxy_step http_connect::begin() { return {request_, 1, {}}; }
 // Only a whole head is given to the parser, which may take it in pieces or not.
 proxy_step http_connect::feed(std::string_view bytes) {
   head_ += bytes;
+  taken_ += bytes.size();
   if (!head_.ends_with("\r\n\r\n") && !head_.ends_with("\n\n")) {
     constexpr std::string_view protocol = "HTTP/1.";
     if (!protocol.starts_with(std::string_view(head_).substr(0, protocol.size()))) {
       return proxy_step::refuse("it does not speak HTTP/1.1");
     }
-    if (head_.size() >= largest_reply) return proxy_step::refuse("the head of its reply is above 16 KiB");
+    if (taken_ >= largest_reply) return proxy_step::refuse("the heads of its replies are above 16 KiB");
     return {{}, 1, {}};
   }
   http::response_parser<http::empty_body> parser;

@@ -21,7 +21,7 @@ namespace duplex::net {
 
 class http_connect {
  public:
-  static constexpr std::size_t largest_reply = std::size_t{16} << 10;
+  static constexpr std::size_t largest_reply = std::size_t{16} << 10;  // with the 1xx before it
 
   /// `authority` is `host:port`; `extra` has been checked.
   http_connect(const std::string& authority, const fields& extra);
@@ -31,7 +31,8 @@ class http_connect {
 
  private:
   std::string request_;
-  std::string head_;  // of the reply, so far
+  std::string head_;       // of the reply, so far
+  std::size_t taken_ = 0;  // of all replies
 };
 
 }  // namespace duplex::net

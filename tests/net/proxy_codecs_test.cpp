@@ -169,6 +169,12 @@ TEST(rfc9112, a_head_without_end_is_refused) {
   EXPECT_THAT(c.verdict, HasSubstr("16 KiB"));
 }
 
+TEST(rfc9110_15_2, informational_replies_without_end_are_refused) {
+  std::string many;
+  while (many.size() < 2 * net::http_connect::largest_reply) many += "HTTP/1.1 100 Continue\r\n\r\n";
+  EXPECT_THAT(connect(many + "HTTP/1.1 200 OK\r\n\r\n").verdict, HasSubstr("16 KiB"));
+}
+
 TEST(rfc7617, credentials_are_base64) {
   EXPECT_EQ(net::basic_credentials("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
   EXPECT_EQ(net::basic_credentials("", ""), "Basic Og==");
