@@ -105,12 +105,11 @@ std::variant<proxy, std::string> parse_proxy(const std::string& text, std::strin
   out.speaks = kind->second;
   out.where = {out.speaks == proxy::kind::https, {}, out.speaks == proxy::kind::https ? https_port : usual_port};
   if (url.encoded_host().empty()) return wrong("has no host");
-  if (url.has_port() && !url.port().empty()) {
-    auto there = parse_host_port(std::string(url.encoded_host_and_port()), what);
-    if (auto* bad = std::get_if<std::string>(&there)) return std::move(*bad);
-    out.where.port = std::get<target>(there).port;
-  }
-  out.where.host = std::string(url.host_address());
+  const auto port = url.port().empty() ? std::to_string(out.where.port) : std::string(url.port());
+  auto there = parse_host_port(std::string(url.encoded_host()) + ":" + port, what);
+  if (auto* bad = std::get_if<std::string>(&there)) return std::move(*bad);
+  out.where.host = std::get<target>(there).host;
+  out.where.port = std::get<target>(there).port;
   if (!url.encoded_path().empty() && url.encoded_path() != "/") return wrong("has a path");
   if (url.has_query() || url.has_fragment()) return wrong("has a query or a fragment");
   out.user = url.user();

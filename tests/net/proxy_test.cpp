@@ -46,6 +46,10 @@ TEST(proxy, urls_that_mean_nothing_are_named_without_their_password) {
   EXPECT_THAT(parsed("socks4://p"), AllOf(HasSubstr("option proxy.url"), HasSubstr("\"socks4\"")));
   EXPECT_THAT(parsed("http://"), HasSubstr("no host"));
   EXPECT_THAT(parsed("http://p:99999"), HasSubstr("host:port"));
+  for (const auto* host : {"a%00b", "a%0d%0ab", "a%2fb", "a%00b:3128"}) {
+    EXPECT_THAT(parsed("http://user:secret@" + std::string(host)),
+                AllOf(HasSubstr(host), HasSubstr("is not host:port"), Not(HasSubstr("secret"))));
+  }
   EXPECT_THAT(parsed("http://p/path"), HasSubstr("path"));
   EXPECT_THAT(parsed("http://p?q"), HasSubstr("query"));
   EXPECT_THAT(parsed("http://user:secret@"), Not(HasSubstr("secret")));
