@@ -97,13 +97,14 @@ void connection::receive() {
     error_code ec;
     const auto n = link_->read_some(asio::buffer(buffer), ec);
     const bool ended = ec && !must_wait(ec);
-    more_to_read_ = n == buffer.size() || (n > 0 && ended);  // what the last bytes lead to comes before the end
+    more_to_read_ = n == buffer.size() || (n > 0 && ended)  // what the last bytes lead to comes before the end
+                    || (n == 0 && !ec);
     if (n > 0) {
       session_.feed({buffer.data(), n});
       moved_ = true;
       if (greets_late) flush();
-      if (output_ == output::stuck) go_on_writing();
     }
+    if ((n > 0 || !ec) && output_ == output::stuck) go_on_writing();
     if (n == 0 && ended) return lost(ec);
     if (ended || !more_to_read_) return;
   }
@@ -227,7 +228,7 @@ void connection::end_transport() {
 
 std::string connection::explain_loss(error_code ec) const {
   const auto& peer = session_.peer();
-  const bool of_tls = ec == asio::ssl::error::stream_truncated || ec.category() == asio::error::get_ssl_category();
+  const bool of_tls = ec == asio::ssl::error::stream_truncated || is_of_tls(ec);
   const bool is_client = session_.role() == core::role::client;
   if (of_tls) return explain_break(ec, is_client ? &options_.tls : nullptr, peer);
   auto text = ec == asio::error::eof ? peer + " closed the connection"
@@ -245,8 +246,10 @@ void connection::lost(error_code ec) {
   if (phase_ == phase::closed) return;
   // Who wants nothing any more may go.
   const bool may_go = session_.active_streams() == 0 && !session_.failed() && !session_.met_stranger();
-  if (may_go && !is_of_openssl(ec)) on_failure_ = nullptr;
-  session_.lost(errc::connection_lost, explain_loss(ec), is_alert(ec) ? origin::peer : origin::network);
+  if (may_go && !is_of_tls(ec)) on_failure_ = nullptr;
+  const bool floods = ec == errc::limit_exceeded;
+  session_.lost(floods ? errc::limit_exceeded : errc::connection_lost, explain_loss(ec),
+                floods || is_alert(ec) ? origin::peer : origin::network);
   shut();
 }
 

@@ -2,6 +2,8 @@
 
 #include "net/proxy_talk.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -42,8 +44,9 @@ class talk : public std::enable_shared_from_this<talk> {
       while (filled_ < got_.size()) {
         filled_ += link_.read_some(asio::buffer(got_.data() + filled_, got_.size() - filled_), ec);
         if (filled_ == got_.size()) break;
-        if (ec && !must_wait(ec)) return done_({ec, {}});
-        return wait(direction::reading);
+        if (!ec) return asio::post(link_.get_executor(), [self = shared_from_this()] { self->go(); });
+        if (must_wait(ec)) return wait(direction::reading);
+        return done_({ec, {}});
       }
       take(std::visit([this](auto& c) { return c.feed(got_); }, codec_));
     }

@@ -48,7 +48,7 @@ void server::handshake::stop(ending why) {
 // A client that hangs up before it said a word only wanted to know whether we listen.
 bool server::handshake::is_failure(error_code ec) const {
   if (ending_ != ending::none) return ending_ == ending::late;
-  return is_of_openssl(ec) || SSL_get_state(tls_->native_handle()) != TLS_ST_BEFORE;
+  return is_of_tls(ec) || SSL_get_state(tls_->native_handle()) != TLS_ST_BEFORE;
 }
 
 failure server::handshake::explain(error_code ec) const {

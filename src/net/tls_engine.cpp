@@ -24,7 +24,11 @@ namespace sys = boost::system;
 constexpr std::size_t small_record = 1400;
 constexpr std::size_t small_phase = std::size_t{64} * 1024;
 
-constexpr std::size_t most_answers = std::size_t{64} * 1024;
+// A handshake message costs whoever reads it far more than its sender, and may have an answer. A handshake has a dozen;
+// afterwards so many bytes of data earn another one.
+constexpr std::size_t most_messages = 100;
+constexpr std::size_t data_per_message = 4096;
+
 constexpr std::size_t record_overhead = 64;  // more than any cipher takes
 constexpr std::size_t full_record = SSL3_RT_MAX_PLAIN_LENGTH;
 
@@ -72,6 +76,8 @@ tls_engine::tls_engine(std::shared_ptr<asio::ssl::context> context, role as)
   BIO_set_init(bio, 1);
   auto* ssl = ssl_.get();
   SSL_set_bio(ssl, bio, bio);
+  SSL_set_msg_callback(ssl, on_message);
+  SSL_set_msg_callback_arg(ssl, this);
   SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS);  // after every record; rest() does it when it is worth it
   SSL_set_mode(ssl, SSL_MODE_AUTO_RETRY);         // WANT_READ means that the input is used up
   SSL_set_read_ahead(ssl, 0);                     // the input is in memory already; reading ahead would move it about
@@ -107,6 +113,14 @@ int tls_engine::put_output(BIO* bio, const char* from, std::size_t size, std::si
   return 1;
 }
 
+// Without input OpenSSL's loops end, and `without_input` says why.
+void tls_engine::on_message(int sent, int, int type, const void*, std::size_t, SSL*, void* self) {
+  if (sent != 0 || type != SSL3_RT_HANDSHAKE) return;
+  auto& engine = *static_cast<tls_engine*>(self);
+  engine.unearned_ += data_per_message;
+  if (engine.unearned_ > most_messages * data_per_message) engine.fail(errc::limit_exceeded);
+}
+
 void tls_engine::feed(asio::const_buffer cipher) noexcept {
   assert(hungry() && !ended_);
   give_back(kept_);
@@ -126,6 +140,7 @@ error_code tls_engine::fail(error_code ec) noexcept {
 }
 
 error_code tls_engine::without_input() const noexcept {
+  if (failed_) return failed_;
   if ((SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0) return asio::error::eof;
   return ended_ ? asio::ssl::error::stream_truncated : error_code(asio::error::would_block);
 }
@@ -179,7 +194,6 @@ std::size_t tls_engine::read(asio::mutable_buffer to, error_code& ec) {
   if (ec) return 0;
   const clean_error_queue guard;
   auto* ssl = ssl_.get();
-  const auto pending_before = pending_.size();
   std::size_t got = 0;
   while (to.size() > 0 && !ec) {
     if (hungry() && SSL_pending(ssl) == 0) {
@@ -190,15 +204,10 @@ std::size_t tls_engine::read(asio::mutable_buffer to, error_code& ec) {
     ec = outcome(SSL_read_ex(ssl, to.data(), to.size(), &n));
     to += n;
     got += n;
+    unearned_ -= std::min(unearned_, n);
   }
-  bound_answers(pending_before);
   if (got > 0) ec = {};  // the next call says it again
   return got;
-}
-
-void tls_engine::bound_answers(std::size_t pending_before) noexcept {
-  answers_ += pending_.size() - pending_before;
-  if (answers_ > most_answers && !failed_) fail(asio::error::no_buffer_space);
 }
 
 std::size_t tls_engine::write(asio::const_buffer from, error_code& ec) {
@@ -249,7 +258,6 @@ void tls_engine::sent(std::size_t n) noexcept {
   sent_ = 0;
   sending_.clear();
   if (!pending_.empty()) return;
-  answers_ = 0;
   std::swap(sending_, pending_);  // so that one of the two grows, unless both are in use
 }
 

@@ -20,7 +20,8 @@ namespace duplex::net {
 namespace asio = boost::asio;
 
 /// One end of a TLS connection, for one thread at a time. Errors are OpenSSL's, in the category in which asio::ssl
-/// reports them, and final: once a call failed, so do all. An alert that tells the peer why may be in the output.
+/// reports them, or `limit_exceeded` of a peer that sends handshake messages without end; and final: once a call
+/// failed, so do all. An alert that tells the peer why may be in the output.
 class tls_engine {
  public:
   using role = asio::ssl::stream_base::handshake_type;
@@ -54,8 +55,7 @@ class tls_engine {
   /// Plaintext, as much as there is and fits. Less than fits only if the input is used up, so the next call would
   /// block. Without any, `ec` is `would_block`, `asio::error::eof` behind the peer's close_notify, or
   /// `stream_truncated` at the end without one. Both ends leave `write` usable. What came before an error is returned
-  /// first. Answers, as to a KeyUpdate, go to the output; a peer that asks for 64 KiB of them and reads none is an
-  /// error.
+  /// first. Answers, as to a KeyUpdate, go to the output.
   [[nodiscard]] std::size_t read(asio::mutable_buffer to, error_code& ec);
 
   /// No plaintext follows, whatever is fed: the next `read` that finds none left says why.
@@ -95,12 +95,12 @@ class tls_engine {
   static std::shared_ptr<BIO_METHOD> bio_method();
   static int take_input(BIO* bio, char* to, std::size_t size, std::size_t* taken);
   static int put_output(BIO* bio, const char* from, std::size_t size, std::size_t* put);
+  static void on_message(int sent, int version, int type, const void* message, std::size_t size, SSL* ssl, void* self);
 
   [[nodiscard]] error_code without_input() const noexcept;
   error_code outcome(int result);
   error_code fail(error_code ec) noexcept;
   std::size_t skip_early(asio::const_buffer from, error_code& ec);
-  void bound_answers(std::size_t pending_before) noexcept;
 
   std::shared_ptr<asio::ssl::context> context_;
   std::shared_ptr<BIO_METHOD> method_;
@@ -113,10 +113,10 @@ class tls_engine {
   std::string pending_;  // appended to
   std::string sending_;  // lent by output()
   std::size_t sent_ = 0;
-  std::string early_;        // that the server may take, or took, and `write` was not given
-  std::size_t answers_ = 0;  // bytes of output since it was drained that the peer asked for
+  std::string early_;  // that the server may take, or took, and `write` was not given
 
-  std::size_t small_left_;  // plaintext to go in small records
+  std::size_t unearned_ = 0;  // bytes of data that the peer's handshake messages are ahead of
+  std::size_t small_left_;    // plaintext to go in small records
   error_code failed_;
 };
 

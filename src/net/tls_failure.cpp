@@ -26,6 +26,8 @@ namespace {
 constexpr std::size_t longest_name = 200;
 constexpr int most_names = 5;
 
+bool is_of_openssl(error_code ec) { return ec.category() == asio::error::get_ssl_category(); }
+
 int reason_of(error_code ec) { return is_of_openssl(ec) ? ERR_GET_REASON(static_cast<unsigned long>(ec.value())) : 0; }
 
 // OpenSSL's reason of an alert is its number (RFC 8446, section 6) and so much.
@@ -36,6 +38,7 @@ int alert_of(error_code ec) {
 
 // Without the library's name behind it.
 std::string words(error_code ec) {
+  if (ec == errc::limit_exceeded) return "it sends handshake messages without end";
   auto text = ec.message();
   constexpr std::string_view library = " (SSL routines)";
   if (text.ends_with(library)) text.resize(text.size() - library.size());
@@ -201,13 +204,13 @@ failure of_connection(origin from) {
 
 }  // namespace
 
-bool is_of_openssl(error_code ec) { return ec.category() == asio::error::get_ssl_category(); }
+bool is_of_tls(error_code ec) { return is_of_openssl(ec) || ec == errc::limit_exceeded; }
 
 bool is_alert(error_code ec) { return alert_of(ec) >= 0; }
 
 failure explain_handshake(SSL* ssl, error_code ec, const tls_options& opts, const std::string& host,
                           const std::string& peer) {
-  auto why = of_connection(is_of_openssl(ec) ? origin::peer : origin::network);
+  auto why = of_connection(is_of_tls(ec) ? origin::peer : origin::network);
   const auto reason = reason_of(ec);
   const auto verdict = SSL_get_verify_result(ssl);
   if (verdict != X509_V_OK && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
@@ -235,7 +238,7 @@ failure explain_handshake(SSL* ssl, error_code ec, const tls_options& opts, cons
 }
 
 failure explain_client(const SSL* ssl, error_code ec, const std::string& peer) {
-  auto why = of_connection(is_of_openssl(ec) || !ec ? origin::peer : origin::network);
+  auto why = of_connection(is_of_tls(ec) || !ec ? origin::peer : origin::network);
   why.retry_safe = false;  // it is the client who would try
   const auto reason = reason_of(ec);
   const auto verdict = SSL_get_verify_result(ssl);

@@ -23,8 +23,8 @@ namespace duplex::net {
 /// has done its part already, so that this may be its verdict; `opts` are the client's, null on a server.
 [[nodiscard]] std::string explain_break(error_code ec, const tls_options* opts, const std::string& peer);
 
-/// Whether `ec` is OpenSSL's: an alert, or what it makes of the peer's bytes. Not the end of them.
-[[nodiscard]] bool is_of_openssl(error_code ec);
+/// Whether `ec` is of the peer's TLS: an alert, or what we make of its bytes. Not the end of them.
+[[nodiscard]] bool is_of_tls(error_code ec);
 
 /// Whether `ec` is an alert of the peer.
 [[nodiscard]] bool is_alert(error_code ec);

@@ -32,22 +32,27 @@ void tls_transport::take_input(asio::mutable_buffer cipher, error_code& ec) {
   if (n > 0) engine_.feed(asio::buffer(cipher, n));
 }
 
+// Behind our close_notify the peer's bytes are of no use, but a socket that is closed before they are read answers with
+// RST, and the peer loses what it has not read yet. They are decrypted all the same: its end may be a close_notify,
+// long before it closes its socket.
 std::size_t tls_transport::read_some(asio::mutable_buffer to, error_code& ec) {
-  if (ended_) return drop_input(to, ec);
   const auto n = read_plain(to, ec);
+  if (ended_) return 0;
   // The peer's end may have come with its last bytes. Nobody may have to wait for more of its input to be told.
   if (n < to.size() && engine_.over()) (void)engine_.read(to + n, ec);
   return n;
 }
 
+// One piece of input at a time: there may be no end of it, and no plaintext in it.
 std::size_t tls_transport::read_plain(asio::mutable_buffer to, error_code& ec) {
   cipher_memory cipher;
-  std::size_t n = 0;
-  for (;;) {
-    n = engine_.read(to, ec);
-    if (!must_wait(ec)) break;
+  auto n = engine_.read(to, ec);
+  if (must_wait(ec)) {
     take_input(cipher.get(), ec);
-    if (ec) break;
+    if (!ec) {
+      n = engine_.read(to, ec);
+      if (must_wait(ec)) ec = {};
+    }
   }
   engine_.keep();
   // What the engine has to say by itself, an alert or a key update, leaves with the next write otherwise.
@@ -83,34 +88,26 @@ error_code tls_transport::shutdown() {
   return below_->shutdown();
 }
 
-// Behind our close_notify the peer's bytes are of no use, but a socket that is closed before they are read answers with
-// RST, and the peer loses what it has not read yet. They are decrypted all the same: its end may be a close_notify,
-// long before it closes its socket.
-std::size_t tls_transport::drop_input(asio::mutable_buffer to, error_code& ec) {
-  do {
-    (void)read_plain(to, ec);
-  } while (!ec);
-  return 0;
-}
-
-error_code tls_transport::step() {
+// As far as one piece of input goes; nothing if there may be more.
+std::optional<error_code> tls_transport::step() {
+  auto ec = engine_.handshake();
+  if (const auto broken = flush(); broken && !must_wait(broken)) return ec && !must_wait(ec) ? ec : broken;
+  if (!must_wait(ec)) return ec;
   cipher_memory cipher;
-  for (;;) {
-    auto ec = engine_.handshake();
-    if (const auto broken = flush(); broken && !must_wait(broken)) return ec && !must_wait(ec) ? ec : broken;
-    if (!must_wait(ec)) {
-      engine_.keep();
-      return ec;
-    }
-    take_input(cipher.get(), ec);
-    if (ec) return ec;
-  }
+  take_input(cipher.get(), ec);
+  if (ec) return ec;
+  engine_.keep();
+  return std::nullopt;
 }
 
 void tls_transport::async_handshake(wait_handler handler) {
   const auto ec = step();
-  if (!must_wait(ec)) {
-    return asio::post(get_executor(), [handler = std::move(handler), ec]() mutable { std::move(handler)(ec); });
+  if (!ec) {
+    return asio::post(get_executor(),
+                      [this, handler = std::move(handler)]() mutable { async_handshake(std::move(handler)); });
+  }
+  if (!must_wait(*ec)) {
+    return asio::post(get_executor(), [handler = std::move(handler), ec]() mutable { std::move(handler)(*ec); });
   }
   const auto what = engine_.drained() ? direction::reading : direction::writing;
   below_->async_wait(what, [this, handler = std::move(handler)](error_code waited) mutable {

@@ -5,6 +5,7 @@
 #include "net/transport.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -35,9 +36,8 @@ class tls_transport final : public transport {
  private:
   [[nodiscard]] error_code flush();
   void take_input(asio::mutable_buffer cipher, error_code& ec);
-  [[nodiscard]] error_code step();
+  [[nodiscard]] std::optional<error_code> step();
   std::size_t read_plain(asio::mutable_buffer to, error_code& ec);
-  std::size_t drop_input(asio::mutable_buffer to, error_code& ec);
 
   std::unique_ptr<transport> below_;
   tls_engine engine_;

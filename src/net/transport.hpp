@@ -32,8 +32,9 @@ class transport {
   transport& operator=(const transport&) = delete;
   virtual ~transport() = default;
 
-  /// Takes what has arrived. Less than fits means that there was no more. Without any: `would_block`, or `eof` after
-  /// the peer's end, which may also be said with its last bytes.
+  /// Takes what has arrived. Less than fits means that there was no more. Without any: `would_block`; or `eof` after
+  /// the peer's end, which may also be said with its last bytes; or no error, if what was there had nothing for the
+  /// caller: let others have their turn, and call again.
   virtual std::size_t read_some(asio::mutable_buffer to, error_code& ec) = 0;
 
   /// Sends what there is room for, and says how much that was. `would_block`: wait and call again, with what is left,
