@@ -383,6 +383,7 @@ TEST_F(bad_client_over_tls, that_does_not_trust_the_server_is_told_of) {
   asio::ssl::context context(asio::ssl::context::tls_client);
   context.set_verify_mode(asio::ssl::verify_peer);
   (void)shake_hands("\x02h2", context);
+  EXPECT_TRUE(run_until(io_, [&] { return !reports_.empty(); }));
   EXPECT_THAT(told(), ElementsAre("tls_failed peer connection"));
   EXPECT_THAT(message(), HasSubstr("refused the TLS handshake: "));
   EXPECT_THAT(message(), HasSubstr("alert unknown ca"));
