@@ -74,18 +74,6 @@ void load(std::string_view member, const std::string& path, Function f) {
   throw system_error(errc::tls_failed, std::string(member) + " " + path + " cannot be used: " + ec.message());
 }
 
-// `member`: where the options have the files.
-void use_files(asio::ssl::context& ctx, const std::string& member, const std::string& cert_file,
-               const std::string& key_file) {
-  if (cert_file.empty() && key_file.empty()) return;
-  if (cert_file.empty()) {
-    throw system_error(errc::invalid_argument, member + "key_file without " + member + "cert_file");
-  }
-  load(member + "cert_file", cert_file, [&](error_code& ec) { ctx.use_certificate_chain_file(cert_file, ec); });
-  const auto& key = key_file.empty() ? cert_file : key_file;  // one PEM file may hold both
-  load(member + "key_file", key, [&](error_code& ec) { ctx.use_private_key_file(key, asio::ssl::context::pem, ec); });
-}
-
 int select_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
               void*) {
   unsigned char* chosen = nullptr;
@@ -168,16 +156,10 @@ context_ptr make_client_context(const tls_options& opts) {
 context_ptr make_server_context(const h2::server_options& opts, const h2::server_certificate& cert) {
   auto ctx = make_context(asio::ssl::context::tls_server);
   auto* native = ctx->native_handle();
-  if (!cert.certificate_pem.empty()) {
-    load("certificate_pem", "", [&](error_code& ec) {
-      ctx->use_certificate_chain(asio::buffer(cert.certificate_pem), ec);
-      if (!ec) ctx->use_private_key(asio::buffer(cert.key_pem), asio::ssl::context::pem, ec);
-    });
-  } else if (!cert.cert_file.empty()) {
-    use_files(*ctx, "", cert.cert_file, cert.key_file);
-  } else {
+  if (cert.certificate_pem.empty() && cert.cert_file.empty()) {
     throw system_error(errc::invalid_argument, "a TLS server needs certificate_pem or cert_file");
   }
+  use_identity(native, cert);
   if (!opts.client_ca_file.empty()) {
     load("client_ca_file", opts.client_ca_file,
          [&](error_code& ec) { ctx->load_verify_file(opts.client_ca_file, ec); });

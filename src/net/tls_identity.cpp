@@ -1,4 +1,4 @@
-// Client certificates.
+// Certificates and their keys.
 
 #include "net/tls_identity.hpp"
 
@@ -44,18 +44,23 @@ std::string take_errors() {
   return reason ? reason : "it cannot be read";
 }
 
-[[noreturn]] void refuse(const std::string& member, const std::string& path, const std::string& why) {
+[[noreturn]] void refuse(const std::string& what, const std::string& why) {
   ERR_clear_error();
-  throw system_error(errc::tls_failed, "tls." + member + " " + path + " cannot be used: " + why);
+  throw system_error(errc::tls_failed, what + " cannot be used: " + why);
 }
 
 // Who knows the password. OpenSSL is in C: what the user's function throws waits until that has returned.
 struct password {
   const tls_options& opts;
+  std::string member;  // empty: there is no such option
   std::optional<std::string> text{};
   std::exception_ptr thrown{};
 
   [[nodiscard]] bool is_known() const { return !opts.key_password.empty() || opts.ask_key_password; }
+  [[nodiscard]] std::string missing() const {
+    return "it is encrypted" + (member.empty() ? "" : ", and there is no " + member);
+  }
+  [[nodiscard]] std::string wrong() const { return member + " is not its password"; }
   const std::string& get() {
     if (!text) text = opts.key_password.empty() && opts.ask_key_password ? ask() : opts.key_password;
     return *text;
@@ -84,16 +89,22 @@ struct password {
   }
 };
 
-std::string read_file(const std::string& member, const std::string& path) {
+// And what it is called in an error.
+struct named {
+  std::string what{};
+  std::string text{};
+};
+
+named read_file(const std::string& member, const std::string& path) {
+  named file{member + " " + path};
   std::ifstream in(path, std::ios::binary);
-  if (!in) refuse(member, path, error_code(errno, boost::system::generic_category()).message());
-  std::string all;
+  if (!in) refuse(file.what, error_code(errno, boost::system::generic_category()).message());
   try {
-    all.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    file.text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   } catch (const std::ios_base::failure&) {  // a directory can be opened, but not read
-    refuse(member, path, "it is no file");
+    refuse(file.what, "it is no file");
   }
-  return all;
+  return file;
 }
 
 owned<BIO> over(const std::string& bytes) {
@@ -107,101 +118,128 @@ bool is_der(const std::string& bytes) {
   return bytes.starts_with('\x30') && bytes.find("-----BEGIN") == std::string::npos;
 }
 
-void check_key(SSL_CTX* context, const std::string& member, const std::string& path) {
-  if (SSL_CTX_check_private_key(context) != 1) refuse(member, path, "it is not the key of the certificate");
+// Of a certificate, which needs none.
+int no_password(char*, int, int, void*) { return -1; }
+
+void check_key(SSL_CTX* context, const std::string& what) {
+  if (SSL_CTX_check_private_key(context) != 1) refuse(what, "it is not the key of the certificate");
 }
 
-void use_pem_certificates(SSL_CTX* context, const std::string& pem, const std::string& path) {
-  const auto in = over(pem);
-  const owned<X509> leaf(PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr));
+void use_pem_certificates(SSL_CTX* context, const named& pem) {
+  const auto none_left = [] { return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE; };
+  const auto in = over(pem.text);
+  const owned<X509> leaf(PEM_read_bio_X509_AUX(in.get(), nullptr, no_password, nullptr));
   if (!leaf) {
-    refuse("cert_file", path,
-           ERR_GET_REASON(ERR_peek_error()) == PEM_R_NO_START_LINE ? "it holds no certificate, neither PEM nor PKCS#12"
-                                                                   : take_errors());
+    refuse(pem.what, none_left() ? "it holds no certificate, neither PEM nor PKCS#12" : take_errors());
   }
-  if (SSL_CTX_use_certificate(context, leaf.get()) != 1) refuse("cert_file", path, take_errors());
+  if (SSL_CTX_use_certificate(context, leaf.get()) != 1) refuse(pem.what, take_errors());
   SSL_CTX_clear_chain_certs(context);
   for (;;) {
-    const owned<X509> next(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
-    if (!next) break;
-    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) refuse("cert_file", path, take_errors());
+    const owned<X509> next(PEM_read_bio_X509(in.get(), nullptr, no_password, nullptr));
+    if (!next && none_left()) break;
+    if (!next) refuse(pem.what, "a certificate of its chain is damaged: " + take_errors());
+    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) refuse(pem.what, take_errors());
   }
   ERR_clear_error();
 }
 
-void use_pem_key(SSL_CTX* context, const std::string& pem, const std::string& path, password& secret) {
-  const owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(over(pem).get(), nullptr, password::give, &secret));
+void use_pem_key(SSL_CTX* context, const named& pem, password& secret) {
+  const owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(over(pem.text).get(), nullptr, password::give, &secret));
   if (secret.thrown) {
     ERR_clear_error();
     std::rethrow_exception(std::exchange(secret.thrown, nullptr));
   }
   if (!key) {
-    const bool encrypted = pem.find("ENCRYPTED") != std::string::npos;
-    if (encrypted && !secret.is_known()) refuse("key_file", path, "it is encrypted, and there is no tls.key_password");
-    if (encrypted && secret.text) refuse("key_file", path, "tls.key_password is not its password");
-    const bool there = pem.find("PRIVATE KEY-----") != std::string::npos;
-    refuse("key_file", path, there ? take_errors() : "it holds no key");
+    const bool encrypted = pem.text.find("ENCRYPTED") != std::string::npos;
+    if (encrypted && !secret.is_known()) refuse(pem.what, secret.missing());
+    if (encrypted && secret.text) refuse(pem.what, secret.wrong());
+    const bool there = pem.text.find("PRIVATE KEY-----") != std::string::npos;
+    refuse(pem.what, there ? take_errors() : "it holds no key");
   }
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) check_key(context, "key_file", path);
-  check_key(context, "key_file", path);
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) check_key(context, pem.what);
+  check_key(context, pem.what);
   ERR_clear_error();
 }
 
-owned<PKCS12> read_pkcs12(const std::string& der, const std::string& path) {
-  owned<PKCS12> file(d2i_PKCS12_bio(over(der).get(), nullptr));
+// Each hashes the password several times; usual are some thousand. Nobody could interrupt it.
+bool takes_too_long(const PKCS12* file) {
+  constexpr long most_iterations = 1'000'000;
+  const ASN1_INTEGER* iterations = nullptr;
+  PKCS12_get0_mac(nullptr, nullptr, nullptr, &iterations, file);
+  if (!iterations) return false;
+  const auto count = ASN1_INTEGER_get(iterations);  // -1: it does not fit
+  return count < 0 || count > most_iterations;
+}
+
+bool is_password(PKCS12* file, const char* text, std::size_t size) {
+  return PKCS12_verify_mac(file, text, static_cast<int>(size)) == 1;
+}
+
+owned<PKCS12> read_pkcs12(const named& der) {
+  owned<PKCS12> file(d2i_PKCS12_bio(over(der.text).get(), nullptr));
   if (file) return file;
-  const owned<X509> certificate(d2i_X509_bio(over(der).get(), nullptr));
-  refuse("cert_file", path,
-         certificate ? "it is a certificate in DER, which openssl x509 -inform DER makes PEM"
-                     : "it is neither PEM nor PKCS#12");
+  const owned<X509> certificate(d2i_X509_bio(over(der.text).get(), nullptr));
+  refuse(der.what, certificate ? "it is a certificate in DER, which openssl x509 -inform DER makes PEM"
+                               : "it is neither PEM nor PKCS#12");
 }
 
-void use_pkcs12(SSL_CTX* context, PKCS12* file, const std::string& path, password& secret) {
+void use_pkcs12(SSL_CTX* context, const owned<PKCS12>& file, const named& der, password& secret) {
+  if (takes_too_long(file.get())) refuse(der.what, "its password is hashed more than a million times");
   // Without a password they have an empty one, or none; or not even a sum to tell by.
-  const bool has_sum = PKCS12_mac_present(file) == 1;
+  const bool has_sum = PKCS12_mac_present(file.get()) == 1;
   const bool open =
-      has_sum ? PKCS12_verify_mac(file, nullptr, 0) == 1 || PKCS12_verify_mac(file, "", 0) == 1 : !secret.is_known();
+      has_sum ? is_password(file.get(), nullptr, 0) || is_password(file.get(), "", 0) : !secret.is_known();
   ERR_clear_error();
-  if (!open && !secret.is_known()) refuse("cert_file", path, "it is encrypted, and there is no tls.key_password");
+  if (!open && !secret.is_known()) refuse(der.what, secret.missing());
   const auto text = open ? std::string() : secret.get();
-  if (!open && has_sum && PKCS12_verify_mac(file, text.c_str(), static_cast<int>(text.size())) != 1) {
-    refuse("cert_file", path, "tls.key_password is not its password");
-  }
+  if (!open && has_sum && !is_password(file.get(), text.data(), text.size())) refuse(der.what, secret.wrong());
+  // OpenSSL 3.0 wants a sum.
+  if (!has_sum) PKCS12_set_mac(file.get(), text.data(), static_cast<int>(text.size()), nullptr, 0, 1, EVP_sha256());
   EVP_PKEY* key = nullptr;
   X509* cert = nullptr;
   STACK_OF(X509)* others = nullptr;
-  const bool parsed = PKCS12_parse(file, text.c_str(), &key, &cert, &others) == 1;
+  const bool parsed = PKCS12_parse(file.get(), text.c_str(), &key, &cert, &others) == 1;
   const owned<EVP_PKEY> owned_key(key);
   const owned<X509> owned_cert(cert);
   const owned<STACK_OF(X509)> owned_others(others);
-  if (!parsed) refuse("cert_file", path, take_errors() + "; it may be of old: OpenSSL 3 does not read RC2");
-  if (!key || !cert) refuse("cert_file", path, std::string("it holds no ") + (key ? "certificate" : "key"));
-  if (SSL_CTX_use_cert_and_key(context, cert, key, others, 1) != 1) refuse("cert_file", path, take_errors());
-  check_key(context, "cert_file", path);
+  if (!parsed && !has_sum) refuse(der.what, open ? secret.missing() : secret.wrong());
+  if (!parsed) refuse(der.what, take_errors() + "; it may be of old: OpenSSL 3 does not read RC2");
+  if (!key || !cert) refuse(der.what, std::string("it holds no ") + (key ? "certificate" : "key"));
+  if (SSL_CTX_use_cert_and_key(context, cert, key, others, 1) != 1) refuse(der.what, take_errors());
+  check_key(context, der.what);
 }
 
 }  // namespace
 
-void use_identity(SSL_CTX* context, const tls_options& opts) {
+void use_identity(SSL_CTX* context, const tls_options& opts, const std::string& prefix) {
+  const auto cert = prefix + "cert_file";
+  const auto key = prefix + "key_file";
   if (opts.cert_file.empty() && opts.key_file.empty()) return;
-  if (opts.cert_file.empty()) throw system_error(errc::invalid_argument, "tls.key_file without tls.cert_file");
-  password secret{opts};
-  const auto certificates = read_file("cert_file", opts.cert_file);
-  if (is_der(certificates)) {
-    const auto file = read_pkcs12(certificates, opts.cert_file);
+  if (opts.cert_file.empty()) throw system_error(errc::invalid_argument, key + " without " + cert);
+  password secret{opts, prefix.empty() ? "" : prefix + "key_password"};
+  const auto certificates = read_file(cert, opts.cert_file);
+  if (is_der(certificates.text)) {
+    const auto file = read_pkcs12(certificates);
     if (!opts.key_file.empty()) {
-      throw system_error(errc::invalid_argument, "tls.key_file, but tls.cert_file is PKCS#12, which has the key in it");
+      throw system_error(errc::invalid_argument, key + ", but " + cert + " is PKCS#12, which has the key in it");
     }
-    return use_pkcs12(context, file.get(), opts.cert_file, secret);
+    return use_pkcs12(context, file, certificates, secret);
   }
-  use_pem_certificates(context, certificates, opts.cert_file);
-  if (opts.key_file.empty()) {
-    if (certificates.find("PRIVATE KEY-----") == std::string::npos) {
-      refuse("cert_file", opts.cert_file, "it holds no key, and there is no tls.key_file");
-    }
-    return use_pem_key(context, certificates, opts.cert_file, secret);
+  use_pem_certificates(context, certificates);
+  const bool both = opts.key_file.empty();
+  if (both && certificates.text.find("PRIVATE KEY-----") == std::string::npos) {
+    refuse(certificates.what, "it holds no key, and there is no " + key);
   }
-  use_pem_key(context, read_file("key_file", opts.key_file), opts.key_file, secret);
+  use_pem_key(context, both ? named{key + " " + opts.cert_file, certificates.text} : read_file(key, opts.key_file),
+              secret);
+}
+
+void use_identity(SSL_CTX* context, const h2::server_certificate& of) {
+  const tls_options opts{.cert_file = of.cert_file, .key_file = of.key_file};
+  if (of.certificate_pem.empty()) return use_identity(context, opts, "");
+  password secret{opts, ""};
+  use_pem_certificates(context, {"certificate_pem", of.certificate_pem});
+  use_pem_key(context, {"key_pem", of.key_pem}, secret);
 }
 
 }  // namespace duplex::net

@@ -73,10 +73,10 @@ inline std::string encrypted_key(const certificate& of, const std::string& passw
   });
 }
 
-/// Both in PKCS#12.
-inline std::string pkcs12(const certificate& of, const char* password) {
-  const openssl_ptr<PKCS12> file(
-      PKCS12_create(password, "duplex", key_of(of).get(), certificate_of(of).get(), nullptr, 0, 0, 0, 0, 0));
+/// Both in PKCS#12. `hashed`: how often the password is for the sum; -1: there is none. `cipher`: -1: not encrypted.
+inline std::string pkcs12(const certificate& of, const char* password, int hashed = 0, int cipher = 0) {
+  const openssl_ptr<PKCS12> file(PKCS12_create(password, "duplex", key_of(of).get(), certificate_of(of).get(), nullptr,
+                                               cipher, cipher, 0, hashed, 0));
   return written([&](BIO* to) { return i2d_PKCS12_bio(to, file.get()); });
 }
 

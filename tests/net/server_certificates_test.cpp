@@ -1,6 +1,9 @@
 // The certificates of a server: chosen by name, changed while it runs; and those of its clients that may come without.
 
+#include "certificates.hpp"
 #include "peers.hpp"
+
+#include <boost/system/system_error.hpp>
 
 #include <filesystem>
 
@@ -9,6 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 class server_certificates : public ::testing::Test {
  protected:
@@ -24,6 +28,14 @@ class server_certificates : public ::testing::Test {
               streams_.push_back(s);
               streams_.back().async_send_response({200, {}}, [](error_code) {});
             }};
+  }
+  std::string trouble() {
+    try {
+      (void)start();
+    } catch (const boost::system::system_error& e) {
+      return name(e.code()) + ": " + e.what();
+    }
+    return "none";
   }
   void add(const std::vector<std::string>& names) {
     const auto cert = make_self_signed(names);
@@ -54,6 +66,25 @@ class server_certificates : public ::testing::Test {
   std::vector<h2::stream> streams_;
   std::vector<h2::stream> clients_;  // their connections stay
 };
+
+TEST_F(server_certificates, of_encrypted_keys_are_refused_and_nobody_is_asked_for_the_password) {
+  const auto cert = make_self_signed({"locked.example"});
+  const auto key = encrypted_key(cert, "secret");
+  opts_.cert_file = folder_.write("cert.pem", cert.certificate_pem);
+  opts_.key_file = folder_.write("key.pem", key);
+  const auto file = "tls_failed: key_file " + opts_.key_file + " cannot be used: ";
+  EXPECT_THAT(trouble(), StartsWith(file + "it is encrypted"));
+  opts_.key_file = folder_.write("key.pem", cert.key_pem);
+  EXPECT_EQ(trouble(), "none");
+  opts_.certificates.push_back({.certificate_pem = cert.certificate_pem, .key_pem = key});
+  EXPECT_THAT(trouble(), StartsWith("tls_failed: key_pem cannot be used: it is encrypted"));
+}
+
+TEST_F(server_certificates, may_be_of_pkcs12) {
+  opts_.cert_file = folder_.write("cert.p12", pkcs12(make_self_signed({"packed.example"}), ""));
+  opts_.key_file.clear();
+  EXPECT_THAT(subject(start(), ""), HasSubstr("packed.example"));
+}
 
 TEST_F(server_certificates, rfc6066_3_are_chosen_by_the_name_that_the_client_asks_for) {
   add({"second.example"});

@@ -74,6 +74,25 @@ TEST_F(tls_identity, of_pkcs12_without_a_password_needs_none) {
   }
 }
 
+TEST_F(tls_identity, of_pkcs12_may_be_without_a_sum) {
+  client_.tls.cert_file = folder_.write("alice.p12", pkcs12(alice_, "secret", -1));
+  EXPECT_THAT(context(), HasSubstr("it is encrypted, and there is no tls.key_password"));
+  client_.tls.key_password = "wrong";
+  EXPECT_THAT(context(), HasSubstr("tls.key_password is not its password"));
+  client_.tls.key_password = "secret";
+  EXPECT_THAT(seen(), HasSubstr("alice"));
+  client_.tls.key_password.clear();
+  client_.tls.cert_file = folder_.write("open.p12", pkcs12(alice_, nullptr, -1, -1));
+  EXPECT_THAT(seen(), HasSubstr("alice"));
+}
+
+// It would take longer than any time-out.
+TEST_F(tls_identity, of_pkcs12_whose_password_is_hashed_without_end_is_refused) {
+  client_.tls.cert_file = folder_.write("alice.p12", pkcs12(alice_, "secret", 1'000'001));
+  client_.tls.key_password = "secret";
+  EXPECT_THAT(context(), HasSubstr("its password is hashed more than a million times"));
+}
+
 TEST_F(tls_identity, asks_for_the_password_when_it_is_needed_and_then_no_more) {
   int asked = 0;
   client_.tls.key_file = folder_.write("alice.key", encrypted_key(alice_, "secret"));
@@ -143,6 +162,10 @@ TEST_F(tls_identity, says_what_is_wrong_and_with_which_file) {
   EXPECT_THAT(told({.cert_file = other}),
               StartsWith("tls_failed: tls.cert_file " + other +
                          " cannot be used: it holds no certificate, neither PEM nor PKCS#12"));
+  const auto damaged = folder_.write("chain.pem", alice_.certificate_pem + "-----BEGIN CERTIFICATE-----\nAAAA\n" +
+                                                      "-----END CERTIFICATE-----\n" + alice_.key_pem);
+  EXPECT_THAT(told({.cert_file = damaged}), StartsWith("tls_failed: tls.cert_file " + damaged +
+                                                       " cannot be used: a certificate of its chain is damaged: "));
   EXPECT_THAT(told({.cert_file = p12, .key_file = encrypted, .key_password = "secret"}),
               AllOf(StartsWith("invalid_argument: tls.key_file"), HasSubstr("PKCS#12")));
   EXPECT_THAT(told({.cert_file = folder_.path("")}), HasSubstr("cannot be used: it is no file"));

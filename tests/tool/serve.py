@@ -152,6 +152,15 @@ class Serving(unittest.TestCase):
         done = run("open", "-v", "--cacert", cert, server.url + "/echo", stdin=b"x")
         self.assertEqual((done.returncode, done.stdout), (0, b"x"), done.stderr)
 
+    def test_of_an_encrypted_key_nobody_is_asked_for_the_password(self):
+        cert, key = self.make_certificate("server", "/CN=localhost")
+        locked = self.path("locked")
+        subprocess.run(["openssl", "pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", "pass:secret"], check=True,
+                       capture_output=True, timeout=STEP)
+        done = run("serve", "--listen", "127.0.0.1:0", "--cert", cert, "--key", locked)
+        self.assertEqual(done.returncode, 35, done.stderr)
+        self.assertIn(f"--key {locked} cannot be used: it is encrypted".encode(), done.stderr)
+
     def test_mutual_tls(self):
         cert, key = self.make_certificate("client", "/CN=someone")
         server = self.serve("--client-ca", cert, "--write-cert", self.path("cert.pem"))
