@@ -130,7 +130,8 @@ std::string wrong_time(const STACK_OF(X509) * chain) {
 }
 
 std::string describe(const X509* cert) {
-  return "subject " + name_of(X509_get_subject_name(cert)) + ", issuer " + name_of(X509_get_issuer_name(cert));
+  return "subject " + name_of(X509_get_subject_name(cert)) + ", issuer " + name_of(X509_get_issuer_name(cert)) +
+         ", from " + day_of(X509_get0_notBefore(cert)) + " to " + day_of(X509_get0_notAfter(cert));
 }
 
 std::string whom_to_trust(const tls_options& opts) {
