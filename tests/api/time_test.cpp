@@ -66,6 +66,7 @@ TEST(max_time, counts_while_an_open_waits_for_a_place) {
   auto link = h2::connection::connect(server.url(), bounded());
   auto running = link.open_stream({.url = server.url()}, bounded());
   const auto other = server.accept();
+  (void)link.ping();  // the server's SETTINGS are here
   auto [ec, s] = get(link.async_open_stream({.url = server.url()}, within(50ms), as_future));
   EXPECT_EQ(name(ec), "timeout");
   EXPECT_THAT(why(s).message, HasSubstr("max_time"));

@@ -94,7 +94,7 @@ TEST(target, that_is_refused_names_the_culprit) {
       {"ftp://h/", "\"ftp\""},
       {"ws://h/", "\"ws\""},
       {"file:///etc/passwd", "\"file\""},
-      {"https:", "no host"},
+      {"https:", "does not begin with https:// or http://"},
       {"https://", "no host"},
       {"https:///p", "no host"},
       {"https://:443/", "no host"},
