@@ -15,7 +15,7 @@ constexpr auto cancel_code = static_cast<std::uint32_t>(h2::code::cancel);
 
 std::string what_the_handler_threw() {
   constexpr std::size_t most = 256;
-  const std::string text = "the handler of the request threw";
+  std::string text = "the handler of the request threw";
   try {
     throw;
   } catch (const std::exception& e) {
