@@ -87,7 +87,8 @@ void dial_rules::apply(const std::string& authority, options& opts) const {
     if ((!rule.host.empty() && rule.host != host) || (!rule.port.empty() && rule.port != port)) continue;
     if (!rule.to_host.empty()) host = lower(rule.to_host);
     if (!rule.to_port.empty()) port = rule.to_port;
-    opts.connect_to = host + ":" + port;
+    opts.connect_to = host;
+    opts.connect_to.append(":").append(port);
     break;
   }
   const resolve_rule* found = nullptr;
@@ -105,6 +106,7 @@ void dial_rules::apply(const std::string& authority, options& opts) const {
     throw problem::usage("--resolve: " + host + " is an address itself, for which there can be no more than one");
   }
   std::vector<resolved_address> list;
+  list.reserve(found->addresses.size());
   for (const auto& address : found->addresses) list.push_back({address});
   opts.resolver = [name = host, list = std::move(list)](const resolve_query& asked, const resolve_handler& done) {
     if (asked.host != name) {  // a proxy
