@@ -14,7 +14,6 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <exception>
@@ -38,8 +37,7 @@ asio::awaitable<opened> open_when_offered(net::strand here, request head, option
   auto [ec, link] = co_await connection::async_connect(here, head.url, opts, as_value);
   if (ec) {
     auto why = link.failure().value_or(core::refusal(errc::connection_lost, ec.message()));
-    const auto never_made = std::make_shared<net::connection_handle>(why, link.info());
-    co_return opened{ec, stream(std::make_shared<net::stream_handle>(std::move(why), never_made))};
+    co_return opened{ec, failed_stream(std::move(why), link.info())};
   }
   if (opts.max_time) opts.max_time = time_left(*opts.max_time, began);
   opts.connect_timeout = time_left(opts.connect_timeout, began);

@@ -77,10 +77,7 @@ void detail::start_open(const asio::any_io_executor& executor, const request& he
       [](const std::shared_ptr<net::connection>& link, const core::request_head& parsed, const options& o) {
         return open_on(link, parsed, o, true);
       },
-      [](failure why, connection_info info) {
-        const auto never_made = std::make_shared<net::connection_handle>(why, std::move(info));
-        return stream(std::make_shared<net::stream_handle>(std::move(why), never_made));
-      });
+      [](failure why, connection_info info) { return failed_stream(std::move(why), std::move(info)); });
 }
 
 stream open(const asio::any_io_executor& executor, const request& head, options opts, error_code& ec) {

@@ -400,7 +400,7 @@ void connection::drain() {
 
 void connection::shutdown(std::chrono::milliseconds grace) {
   if (phase_ != phase::open) return;
-  session_.shut_down(now());
+  drain();
   const auto end = core::after(now(), grace);
   grace_deadline_ = std::min(grace_deadline_.value_or(end), end);
   arm_timer();
