@@ -82,7 +82,7 @@ class callback_client {
   void begin(exchange& x) {
     x.back = 0;
     x.stream.set_active(duplex::active::on, [this, &x](error_code ec, const duplex::message& m) {
-      if (io_.stopped()) return;
+      if (over_) return;
       check(ec);
       arrived(x, m);
     });
@@ -116,7 +116,7 @@ class callback_client {
 
   void send(exchange& x) {
     x.stream.async_send(out_, [this, &x](error_code ec) {
-      if (io_.stopped()) return;
+      if (over_) return;
       check(ec);
       if (plan_.workload == workload::up) count();
       if (plan_.workload == workload::up || plan_.workload == workload::echo) send(x);
@@ -133,7 +133,7 @@ class callback_client {
   void exchange_on(stream s, next then) {
     one_ = std::move(s);
     one_.set_active(duplex::active::on, [this, then = std::move(then)](error_code ec, const duplex::message& m) {
-      if (io_.stopped()) return;
+      if (over_) return;
       check(ec);
       if (is_done(m)) asio::post(io_, then);
     });
@@ -172,7 +172,9 @@ class callback_client {
   }
 
   void count() {
-    if (!meter_->add(plan_.size)) io_.stop();
+    if (meter_->add(plan_.size)) return;
+    over_ = true;
+    io_.stop();
   }
 
   const plan& plan_;
@@ -185,6 +187,7 @@ class callback_client {
   std::vector<stream> idle_;
   std::vector<connection> connections_;
   std::vector<std::unique_ptr<exchange>> all_;
+  bool over_ = false;  // to ask the context takes a lock
 };
 
 }  // namespace
