@@ -37,8 +37,6 @@
 
 namespace duplex::net {
 
-using strand = asio::strand<asio::any_io_executor>;
-
 class connection_handle;
 class request_log;
 class stream_state;

@@ -4,7 +4,6 @@
 
 #include "net/lifeline.hpp"
 
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -46,23 +45,21 @@ void connection::watch() {
   if (std::exchange(more_to_write_, false)) schedule_turn();
   if (!watching_input_ && wants_input()) {
     watching_input_ = true;
-    auto handler = asio::bind_executor(
-        strand_, [life = lifeline<connection>(shared_from_this()), number = watch_](error_code = {}) mutable {
-          const auto self = life.release();
-          self->enter_again([&] { self->on_woken(number, self->watching_input_, &connection::receive); });
-        });
+    auto handler = [life = lifeline<connection>(shared_from_this()), number = watch_](error_code = {}) mutable {
+      const auto self = life.release();
+      self->enter_again([&] { self->on_woken(number, self->watching_input_, &connection::receive); });
+    };
     if (more_to_read_) {
-      asio::post(std::move(handler));
+      asio::post(strand_, std::move(handler));
     } else {
       link_->async_wait(direction::reading, std::move(handler));
     }
   }
   if (output_ == output::waiting && !watching_output_) {
     watching_output_ = true;
-    link_->async_wait(
-        direction::writing, asio::bind_executor(strand_, [self = shared_from_this(), number = watch_](error_code) {
-          self->enter_again([&] { self->on_woken(number, self->watching_output_, &connection::go_on_writing); });
-        }));
+    link_->async_wait(direction::writing, [self = shared_from_this(), number = watch_](error_code) {
+      self->enter_again([&] { self->on_woken(number, self->watching_output_, &connection::go_on_writing); });
+    });
   }
 }
 

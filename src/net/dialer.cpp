@@ -281,15 +281,16 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     }
     (void)lap();
     trying_ = options_.unix_socket;
-    unix_ = std::make_unique<unix_protocol::socket>(strand_);
-    unix_->async_connect(options_.unix_socket, [self = shared_from_this()](error_code ec) {
+    unix_ = std::make_unique<unix_protocol::socket>(strand_.get_inner_executor());
+    auto connected = [self = shared_from_this()](error_code ec) {
       if (self->over()) return;
       const auto& path = self->options_.unix_socket;
       if (ec) {
         return self->cannot_connect(path + " (" + ec.message() + ")", ec == asio::error::connection_refused);
       }
       self->connected(std::move(self->unix_), path);
-    });
+    };
+    unix_->async_connect(options_.unix_socket, asio::bind_executor(strand_, std::move(connected)));
   }
 
   template <class Socket>
@@ -297,7 +298,7 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     info_.times.connect = lap();
     info_.attempts = race_ ? race_->attempts() : std::vector{h2::dial_attempt{peer, {}}};
     info_.peer = std::move(peer);
-    std::unique_ptr<transport> link = std::make_unique<socket_transport<Socket>>(std::move(*socket));
+    std::unique_ptr<transport> link = std::make_unique<socket_transport<Socket>>(std::move(*socket), strand_);
     if (!proxy_) return secure(std::move(link));
     if (proxy_->speaks != proxy::kind::https) return ask_proxy(std::move(link));
     shake_hands(std::move(link), options_.proxy.tls, proxy_->where.host, [this](error_code ec) {

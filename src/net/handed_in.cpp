@@ -56,7 +56,7 @@ dialed handed_in::take_socket(const strand& here) {
   sockaddr_storage own{};
   socklen_t size = sizeof own;
   ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&own), &size);
-  any_socket socket(here);
+  any_socket socket(here.get_inner_executor());
   error_code ignored;
   socket.assign(asio::generic::stream_protocol(own.ss_family, 0), descriptor_, ignored);
   if (!ignored) descriptor_ = -1;
@@ -64,7 +64,7 @@ dialed handed_in::take_socket(const strand& here) {
   if (own.ss_family != AF_UNIX) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   dialed out;
   out.info.peer = name_of(peer);
-  out.link = std::make_unique<socket_transport<any_socket>>(std::move(socket));
+  out.link = std::make_unique<socket_transport<any_socket>>(std::move(socket), here);
   return out;
 }
 

@@ -4,6 +4,8 @@
 
 #include "net/endpoint.hpp"
 
+#include <boost/asio/bind_executor.hpp>
+
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -84,15 +86,16 @@ void race::cancel() {
 
 void race::begin_next() {
   while (runners_.size() < list_.size()) {
-    auto& r = runners_.emplace_back(runner{list_[runners_.size()], std::make_unique<tcp::socket>(strand_)});
+    auto& r = runners_.emplace_back(
+        runner{list_[runners_.size()], std::make_unique<tcp::socket>(strand_.get_inner_executor())});
     if (const auto ec = prepare(*r.socket, r.to)) {
       failed(r, ec);
       continue;
     }
     ++running_;
-    r.socket->async_connect(r.to, [self = shared_from_this(), &r](error_code ec) {
-      if (self->done_) self->ended(r, ec);
-    });
+    r.socket->async_connect(r.to, asio::bind_executor(strand_, [self = shared_from_this(), &r](error_code ec) {
+                              if (self->done_) self->ended(r, ec);
+                            }));
     if (runners_.size() == list_.size()) return;
     timer_.expires_after(head_start_);
     return timer_.async_wait([self = shared_from_this(), so_far = runners_.size()](error_code ec) {

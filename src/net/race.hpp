@@ -27,7 +27,6 @@ namespace duplex::net {
 class race : public std::enable_shared_from_this<race> {
  public:
   using tcp = asio::ip::tcp;
-  using strand = asio::strand<asio::any_io_executor>;
   /// The winner and whom it reached; null when nobody answered, or there was no address.
   using finish = std::function<void(std::unique_ptr<tcp::socket>, const tcp::endpoint&)>;
 

@@ -40,8 +40,7 @@ void server::accept_at(door& at) try {
   for (int i = 0; i < accepts_per_turn; ++i) {
     if (stopped_ || is_full()) return;
     error_code ec;
-    const strand executor(executors_[turn_]);
-    auto socket = at.on->acceptor().accept(executor, ec);
+    auto socket = at.on->acceptor().accept(executors_[turn_], ec);
     if (ec == asio::error::would_block || ec == asio::error::try_again) return wait_at(at);
     if (is_of_client(ec)) continue;
     if (ec) return accept_later();
@@ -104,11 +103,11 @@ void server::accepted(stream_socket socket, const listening& on) {
 }
 
 void server::admit(stream_socket socket, std::string peer) {
-  const strand executor(*socket.get_executor().target<strand>());
+  const strand executor(socket.get_executor());
   if (!context_) {
     h2::connection_info info{.peer = std::move(peer)};
-    return serve(executor, std::make_unique<socket_transport<stream_socket>>(std::move(socket)), std::move(info),
-                 core::client_speaks::unknown);
+    return serve(executor, std::make_unique<socket_transport<stream_socket>>(std::move(socket), executor),
+                 std::move(info), core::client_speaks::unknown);
   }
   const auto next = std::make_shared<handshake>(shared_from_this(), executor, std::move(socket), std::move(peer));
   handshakes_.insert(next);

@@ -19,8 +19,9 @@ server::handshake::handshake(const std::shared_ptr<server>& owner, const strand&
       strand_(executor),
       timer_(strand_),
       peer_(std::move(peer)),
-      tls_(std::make_unique<tls_transport>(std::make_unique<socket_transport<stream_socket>>(std::move(socket)),
-                                           owner->context_, asio::ssl::stream_base::server)) {}
+      tls_(
+          std::make_unique<tls_transport>(std::make_unique<socket_transport<stream_socket>>(std::move(socket), strand_),
+                                          owner->context_, asio::ssl::stream_base::server)) {}
 
 void server::handshake::start() {
   timer_.expires_at(core::after(connection::now(), timeout_));

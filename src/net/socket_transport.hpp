@@ -20,7 +20,9 @@ namespace duplex::net {
 template <class Socket>
 class socket_transport final : public transport {
  public:
-  explicit socket_transport(Socket socket) : socket_(std::move(socket)), fd_(socket_.native_handle()) {
+  /// `on`: a strand above the executor of `socket`.
+  socket_transport(Socket socket, strand on)
+      : socket_(std::move(socket)), fd_(socket_.native_handle()), strand_(std::move(on)) {
     error_code ignored;
     protocol_ = socket_.local_endpoint(ignored).protocol();
   }
@@ -69,9 +71,13 @@ class socket_transport final : public transport {
   void async_wait(direction what, wait_handler handler) override {
     error_code ec;
     if (!socket_.is_open() && fd_ >= 0) socket_.assign(protocol_, fd_, ec);
-    socket_.async_wait(what == direction::reading ? Socket::wait_read : Socket::wait_write, std::move(handler));
+    // We go to the strand ourselves: Asio would make an executor for each wait that says where its handler belongs.
+    socket_.async_wait(what == direction::reading ? Socket::wait_read : Socket::wait_write,
+                       [on = strand_, handler = std::move(handler)](error_code waited) mutable {
+                         on.execute([handler = std::move(handler), waited]() mutable { std::move(handler)(waited); });
+                       });
   }
-  asio::any_io_executor get_executor() override { return socket_.get_executor(); }
+  asio::any_io_executor get_executor() override { return strand_; }
   int detach() override {
     error_code ignored;
     if (socket_.is_open()) socket_.release(ignored);
@@ -98,6 +104,7 @@ class socket_transport final : public transport {
   Socket socket_;  // closed while it is detached
   typename Socket::protocol_type protocol_ = typename Socket::endpoint_type().protocol();
   int fd_;
+  strand strand_;
 };
 
 }  // namespace duplex::net

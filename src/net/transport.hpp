@@ -8,6 +8,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/strand.hpp>
 
 #include <cstddef>
 #include <span>
@@ -16,6 +17,8 @@
 namespace duplex::net {
 
 namespace asio = boost::asio;
+
+using strand = asio::strand<asio::any_io_executor>;
 
 enum class direction { reading, writing };
 

@@ -27,8 +27,8 @@ wire_pair sockets_with_little_room(const asio::any_io_executor& executor) {
   socket there(executor);
   asio::local::connect_pair(here, there);
   for (auto* s : {&here, &there}) s->set_option(asio::socket_base::send_buffer_size(1));
-  return {std::make_unique<net::socket_transport<socket>>(std::move(here)),
-          std::make_unique<net::socket_transport<socket>>(std::move(there))};
+  return {std::make_unique<net::socket_transport<socket>>(std::move(here), net::strand(executor)),
+          std::make_unique<net::socket_transport<socket>>(std::move(there), net::strand(executor))};
 }
 
 std::string letters(std::size_t size) {

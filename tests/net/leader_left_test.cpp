@@ -78,9 +78,9 @@ class a_leader : public ::testing::Test {
  protected:
   a_leader() {
     const net::strand strand(net::background_executor());
-    tcp::socket socket(strand);
+    tcp::socket socket(strand.get_inner_executor());
     socket.connect(loopback(server_.port()));
-    auto wire = std::make_unique<net::socket_transport<tcp::socket>>(std::move(socket));
+    auto wire = std::make_unique<net::socket_transport<tcp::socket>>(std::move(socket), strand);
     link_ = std::make_shared<net::connection>(strand, std::make_unique<unlucky_transport>(std::move(wire), next_),
                                               core::session_config{}, h2::connection_info{}, "http://peer:80");
     first_ = open();

@@ -59,7 +59,7 @@ class race : public ::testing::Test {
     outcome result;
     bool over = false;
     const auto r = std::make_shared<net::race>(
-        net::race::strand(io_.get_executor()), list, opts,
+        net::strand(io_.get_executor()), list, opts,
         [&](std::unique_ptr<tcp::socket> s, const tcp::endpoint& to) {
           EXPECT_FALSE(std::exchange(over, true));
           EXPECT_TRUE(!s || s->remote_endpoint() == to);
@@ -130,7 +130,7 @@ TEST_F(race, of_very_many_addresses_tries_the_first_and_tells_of_fewer) {
 
 TEST_F(race, that_is_canceled_says_nothing_and_leaves_nothing) {
   const auto r = std::make_shared<net::race>(
-      net::race::strand(io_.get_executor()), std::vector{silent(), silent()}, tcp_options(),
+      net::strand(io_.get_executor()), std::vector{silent(), silent()}, tcp_options(),
       [](auto, const auto&) { ADD_FAILURE(); }, 0ms);
   r->start();
   EXPECT_TRUE(run_until(io_, [&] { return r->told().find(", ") != std::string::npos; }));

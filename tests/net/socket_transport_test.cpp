@@ -25,8 +25,8 @@ class socket_transport : public ::testing::Test {
     socket here(io_);
     socket there(io_);
     asio::local::connect_pair(here, there);
-    here_ = std::make_unique<net::socket_transport<socket>>(std::move(here));
-    there_ = std::make_unique<net::socket_transport<socket>>(std::move(there));
+    here_ = std::make_unique<net::socket_transport<socket>>(std::move(here), net::strand(io_.get_executor()));
+    there_ = std::make_unique<net::socket_transport<socket>>(std::move(there), net::strand(io_.get_executor()));
   }
   std::string read_all() {
     std::string all;
