@@ -75,13 +75,11 @@ class completion {
   using handler_type = asio::any_completion_handler<void(Args...)>;
 
   completion(handler_type handler, const home& at) : handler_(std::move(handler)) {
-    if (at.where) {
-      const asio::any_completion_executor none = unassociated_executor();
-      auto executor = asio::get_associated_executor(handler_, none);
-      wait_at(executor.template target<unassociated_executor>() ? at.executor : std::move(executor), at);
-    } else {
-      auto executor = asio::get_associated_executor(handler_, at.executor);
-      if (executor != at.executor && executor != at.below) wait_at(std::move(executor), at);
+    auto executor = asio::get_associated_executor(handler_, none());
+    if (!executor.template target<unassociated_executor>()) {
+      if (at.where || (executor != at.executor && executor != at.below)) wait_at(std::move(executor), at);
+    } else if (at.where) {
+      wait_at(at.executor, at);
     }
   }
 
@@ -112,6 +110,12 @@ class completion {
     asio::any_completion_executor executor;
     home::token waiting;  // if it has to be posted
   };
+
+  // Shares no memory with other threads, as the connection's executor does.
+  static const asio::any_completion_executor& none() {
+    static const asio::any_completion_executor instance = unassociated_executor();
+    return instance;
+  }
 
   void wait_at(asio::any_completion_executor executor, const home& at) {
     if (executor.target<inside_executor>()) return;

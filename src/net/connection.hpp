@@ -125,7 +125,8 @@ class connection : public std::enable_shared_from_this<connection> {
   template <class Function>
   bool submit_here(Function&& f) {
     if (callers_ ? !callers_->inside() : !strand_.running_in_this_thread()) return false;
-    const auto keep = shared_from_this();
+    // Who takes a turn keeps the connection.
+    const auto keep = in_turn_ ? nullptr : shared_from_this();
     if (callers_) {
       enter([&] { f(); }, sends::now);
     } else {

@@ -209,7 +209,7 @@ void connection::route(const core::event& e) {
   }
   const auto at = streams_.find(e.stream);
   if (at == streams_.end()) return;
-  const auto state = at->second;
+  const auto& state = at->second;
   switch (e.what) {
     case kind::readable:
       return state->on_readable();
