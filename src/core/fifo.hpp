@@ -36,15 +36,19 @@ class fifo {
   void push_back(T item) { emplace_back(std::move(item)); }
 
   [[nodiscard]] T pop_front() {
-    T item = std::move(items_[head_++]);
-    if (empty()) clear();
+    T item = std::move(front());
+    drop_front();
     return item;
+  }
+  void drop_front() {
+    ++head_;
+    if (empty()) clear();
   }
 
   /// The first leaves at once; behind another one all move up.
   void erase(iterator at) {
     if (at == begin()) {
-      (void)pop_front();
+      drop_front();
     } else {
       items_.erase(at);
     }

@@ -63,8 +63,10 @@ void inbox::abort(reason why) noexcept {
 }
 
 std::optional<message> inbox::take() {
-  if (queue_.empty()) return std::nullopt;
-  std::optional<message> m(queue_.pop_front());
+  std::optional<message> m;
+  if (queue_.empty()) return m;
+  m.emplace(std::move(queue_.front()));
+  queue_.drop_front();
   if (const auto* d = std::get_if<data>(&*m)) bytes_ -= d->bytes.size();
   return m;
 }

@@ -74,7 +74,7 @@ std::size_t outbox::read(outgoing& to, std::size_t size, completed& done) {
       done.push_back(front.op);
       --(front.how == kind::buffered ? waiting_ : lent_);
     }
-    (void)queue_.pop_front();
+    queue_.drop_front();
   }
   return total;
 }

@@ -436,8 +436,7 @@ void session::clear_deadlines(stream& s) {
 
 std::optional<message> session::receive(std::int32_t id) {
   auto* s = find(id);
-  if (!s) return std::nullopt;
-  auto m = s->in.take();
+  auto m = s ? s->in.take() : std::nullopt;
   if (!m) return m;
   if (const auto* d = std::get_if<data>(&*m)) {
     unread_ -= d->bytes.size();

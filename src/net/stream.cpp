@@ -46,9 +46,8 @@ std::optional<failure> stream_state::why_failed() const {
   return *failure_;
 }
 
-void stream_state::publish_failure() {
-  const auto* s = session().find(id_);
-  if (failed_ || !s || !s->failed) return;
+void stream_state::publish_failure(const core::stream* s) {
+  if (!s || !s->failed || failed_) return;
   failure_ = s->failed;
   failed_.store(true, std::memory_order_release);
 }
@@ -99,9 +98,9 @@ void stream_state::finish_recv(error_code ec, message&& m) {
 
 // A parked recv is first in line, then the active handler.
 void stream_state::on_readable() {
-  publish_failure();
-  if (handler_runs_elsewhere()) return;
   const auto* s = session().find(id_);
+  publish_failure(s);
+  if (handler_runs_elsewhere()) return;
   if (recv_) {
     connection_->ready().make_room();  // before a message is taken out
     if (!s) {
@@ -124,21 +123,26 @@ void stream_state::run_active() {
   }
   active_scheduled_ = false;
   auto next = take_for_handler();
-  if (!next) return;
+  if (!next.handler) return;
   on_readable();
-  (*next->handler)(next->ec, std::move(next->m));
+  next.run();
 }
 
-std::optional<stream_state::delivery> stream_state::take_for_handler() {
+// Nothing for a handler: there is none in it.
+stream_state::delivery stream_state::take_for_handler() {
+  delivery next;
   const auto* s = session().find(id_);
-  if (mode_ == active::off || !s || !s->in.readable()) return std::nullopt;
-  auto m = session().receive(id_);
-  delivery next{handler_, m ? error_code() : s->in.end(), m ? std::move(*m) : message()};
-  const bool last = !m || std::holds_alternative<done>(next.m);
+  if (mode_ == active::off || !s || !s->in.readable()) return next;
+  next.handler = handler_;
+  next.what = session().receive(id_);
+  next.ec = next.what ? error_code() : s->in.end();
+  const bool last = !next.what || std::holds_alternative<done>(*next.what);
   if (mode_ == active::once || last) set_mode(active::off);
   if (last) handler_.reset();  // it may own a handle of this stream
   return next;
 }
+
+void stream_state::delivery::run() { (*handler)(ec, what ? *std::move(what) : message()); }
 
 // Whatever the handler does, nothing is handed to anybody else before it has returned, or thrown.
 void stream_state::run_active_outside() {
@@ -153,12 +157,12 @@ void stream_state::run_active_outside() {
     }
   };
   const resume at_the_end{*this};
-  std::optional<delivery> next;
+  delivery next;
   connection_->submit([&] {
     next = take_for_handler();
-    if (next) handler_thread_ = std::this_thread::get_id();
+    if (next.handler) handler_thread_ = std::this_thread::get_id();
   });
-  if (next) (*next->handler)(next->ec, std::move(next->m));
+  if (next.handler) next.run();
 }
 
 bool stream_state::handler_runs_elsewhere() const noexcept {
@@ -293,7 +297,7 @@ void stream_state::cancel(core::op_id op) {
 void stream_state::release() {
   handler_.reset();
   set_mode(active::off);
-  publish_failure();
+  publish_failure(session().find(id_));
   if (recv_) finish_recv(errc::canceled);
   session().release(id_, connection::now());
 }

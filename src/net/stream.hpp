@@ -93,7 +93,9 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   struct delivery {
     std::shared_ptr<active_handler> handler;
     error_code ec;
-    message m;
+    std::optional<message> what;  // or the error
+
+    void run();
   };
 
   [[nodiscard]] core::session& session() const noexcept { return connection_->session(); }
@@ -102,10 +104,10 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   template <class Begin>
   void start_send(core::op_id op, send_completion done, Begin begin);
   void run_active_outside();
-  [[nodiscard]] std::optional<delivery> take_for_handler();
+  [[nodiscard]] delivery take_for_handler();
   [[nodiscard]] bool handler_runs_elsewhere() const noexcept;
   void set_mode(active mode);
-  void publish_failure();
+  void publish_failure(const core::stream* s);
 
   std::shared_ptr<connection> connection_;
   std::optional<options::duration> recv_timeout_;
