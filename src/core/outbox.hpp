@@ -66,6 +66,7 @@ class outbox {
   [[nodiscard]] bool waits() const noexcept { return waiting_ > 0; }
   [[nodiscard]] bool waits(op_id op) const noexcept;
 
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   /// Payload that waits, borrowed and buffered.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 

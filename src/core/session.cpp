@@ -412,6 +412,12 @@ void session::watch_stall(stream& s, time_point now) {
   stalls_.push_back(s.id);
 }
 
+// As `watch_stall` where nothing is left to be sent, which is what most frames leave behind.
+void session::end_stall(stream& s) {
+  s.stalls_at = never;
+  if (s.told_stalls_at != never) stalls_.push_back(s.id);
+}
+
 // Most sends are framed in the turn that they were made in: they never get a deadline.
 void session::settle_stalls() {
   for (const auto id : stalls_) {

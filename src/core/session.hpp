@@ -260,6 +260,7 @@ class session {
   static void end_unsent(stream& s);
   bool complete_sends(stream& s, op_id op = 0);
   void watch_stall(stream& s, time_point now);
+  void end_stall(stream& s);
   void settle_stalls();
   void clear_deadlines(stream& s);
   void feed_engine(std::string_view bytes);

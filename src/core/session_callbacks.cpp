@@ -337,7 +337,11 @@ struct session_callbacks {
     st->bytes_sent += size;
     s.guard_.earn(spending::pings, 1);
     s.guard_.earn(spending::window_updates, 2 * size);
-    s.progressed_.push_back(st->id);
+    if (st->out.empty()) {
+      s.end_stall(*st);
+    } else {
+      s.progressed_.push_back(st->id);
+    }
     return s.to_->size() < s.full_at_ ? 0 : NGHTTP2_ERR_PAUSE;
   }
 
