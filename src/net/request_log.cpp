@@ -35,6 +35,7 @@ std::function<void()> request_log::end(const core::ended_stream& what, core::tim
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - found.mapped().began);
   return [tell = on_done_, what, took, &client, head = std::shared_ptr(std::move(found.mapped().head))] {
     tell({.client = client,
+          .stream_id = what.stream,
           .head = *head,
           .status = what.status,
           .bytes_received = what.bytes_received,

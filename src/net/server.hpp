@@ -67,8 +67,8 @@ class server : public std::enable_shared_from_this<server> {
     return connections_.size() + handshakes_.size() >= options_.max_connections;
   }
   void accepted(stream_socket socket, const listening& on);
-  void admit(stream_socket socket, std::string peer);
-  void refuse(const std::string& peer);
+  void admit(stream_socket socket, h2::connection_info client);
+  void refuse(const h2::connection_info& client);
   void uncount(const std::string& peer);
   void serve(const strand& executor, std::unique_ptr<transport> link, h2::connection_info info,
              core::client_speaks speaks);

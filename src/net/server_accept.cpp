@@ -83,45 +83,44 @@ void server::stop_accepting() {
 }
 
 void server::accepted(stream_socket socket, const listening& on) {
-  ++counters_->connections_accepted;
+  const auto id = ++counters_->connections_accepted;
   error_code ignored;
   if (on.is_tcp()) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  const auto peer = peer_name(socket, on);
-  const auto address = options_.max_connections_per_address == infinity ? std::string() : address_in(peer);
+  const h2::connection_info client{.peer = peer_name(socket, on), .id = id};
+  const auto address = options_.max_connections_per_address == infinity ? std::string() : address_in(client.peer);
   if (!address.empty()) {
     const auto found = of_address_.find(address);
-    if (found != of_address_.end() && found->second >= options_.max_connections_per_address) return refuse(peer);
+    if (found != of_address_.end() && found->second >= options_.max_connections_per_address) return refuse(client);
   }
   if (!address.empty()) ++of_address_[address];
   ++counters_->connections;
   try {
-    admit(std::move(socket), peer);
+    admit(std::move(socket), client);
   } catch (...) {
-    uncount(peer);
+    uncount(client.peer);
     throw;
   }
 }
 
-void server::admit(stream_socket socket, std::string peer) {
+void server::admit(stream_socket socket, h2::connection_info client) {
   const strand executor(socket.get_executor());
   if (!context_) {
-    h2::connection_info info{.peer = std::move(peer)};
     return serve(executor, std::make_unique<socket_transport<stream_socket>>(std::move(socket), executor),
-                 std::move(info), core::client_speaks::unknown);
+                 std::move(client), core::client_speaks::unknown);
   }
-  const auto next = std::make_shared<handshake>(shared_from_this(), executor, std::move(socket), std::move(peer));
+  const auto next = std::make_shared<handshake>(shared_from_this(), executor, std::move(socket), std::move(client));
   handshakes_.insert(next);
   asio::dispatch(executor, [next] { next->start(); });
 }
 
-void server::refuse(const std::string& peer) {
+void server::refuse(const h2::connection_info& client) {
   ++counters_->connections_refused;
   failure why;
   why.code = errc::limit_exceeded;
-  why.message = address_in(peer) + " has more connections than max_connections_per_address";
+  why.message = address_in(client.peer) + " has more connections than max_connections_per_address";
   why.origin = origin::peer;
   why.scope = scope::connection;
-  options_.on_failure({.peer = peer}, why);
+  options_.on_failure(client, why);
 }
 
 void server::uncount(const std::string& peer) {

@@ -13,12 +13,12 @@
 namespace duplex::net {
 
 server::handshake::handshake(const std::shared_ptr<server>& owner, const strand& executor, stream_socket socket,
-                             std::string peer)
+                             h2::connection_info client)
     : owner_(owner),
       timeout_(owner->options_.handshake_timeout),
       strand_(executor),
       timer_(strand_),
-      peer_(std::move(peer)),
+      client_(std::move(client)),
       tls_(
           std::make_unique<tls_transport>(std::make_unique<socket_transport<stream_socket>>(std::move(socket), strand_),
                                           owner->context_, asio::ssl::stream_base::server)) {}
@@ -53,10 +53,10 @@ bool server::handshake::is_failure(error_code ec) const {
 }
 
 failure server::handshake::explain(error_code ec) const {
-  if (ending_ == ending::none) return explain_client(tls_->native_handle(), ec, peer_);
+  if (ending_ == ending::none) return explain_client(tls_->native_handle(), ec, peer());
   failure why;
   why.code = errc::timeout;
-  why.message = "the TLS handshake with " + peer_ + " took longer than handshake_timeout";
+  why.message = "the TLS handshake with " + peer() + " took longer than handshake_timeout";
   why.origin = origin::peer;
   why.scope = scope::connection;
   return why;
@@ -64,7 +64,7 @@ failure server::handshake::explain(error_code ec) const {
 
 void server::handshake::finish(error_code ec) {
   timer_.cancel();
-  h2::connection_info info{.peer = peer_};
+  auto info = client_;
   const auto owner = owner_.lock();
   if (!owner) return;
   if (ec) {
@@ -76,12 +76,12 @@ void server::handshake::finish(error_code ec) {
   const auto link = std::make_shared<std::unique_ptr<transport>>(std::move(tls_));
   asio::dispatch(owner->strand_, [self = shared_from_this(), owner, link, info = std::move(info)] {
     owner->handshakes_.erase(self);
-    if (owner->stopped_ && !owner->drain_) return owner->left(self->peer_);
+    if (owner->stopped_ && !owner->drain_) return owner->left(self->peer());
     const auto speaks = info.tls_alpn == "h2" ? core::client_speaks::http2 : core::client_speaks::other;
     try {
       owner->serve(self->strand_, std::move(*link), info, speaks);
     } catch (const std::exception&) {
-      owner->left(self->peer_);
+      owner->left(self->peer());
     }
   });
 }

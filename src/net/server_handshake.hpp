@@ -15,9 +15,10 @@ namespace duplex::net {
 class server::handshake : public std::enable_shared_from_this<handshake> {
  public:
   /// On the server's strand. Throws `boost::system::system_error` if OpenSSL cannot make a session.
-  handshake(const std::shared_ptr<server>& owner, const strand& executor, stream_socket socket, std::string peer);
+  handshake(const std::shared_ptr<server>& owner, const strand& executor, stream_socket socket,
+            h2::connection_info client);
 
-  [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
+  [[nodiscard]] const std::string& peer() const noexcept { return client_.peer; }
 
   void start();
   /// From any thread.
@@ -38,7 +39,7 @@ class server::handshake : public std::enable_shared_from_this<handshake> {
   h2::server_options::duration timeout_;
   strand strand_;
   asio::steady_timer timer_;
-  std::string peer_;
+  const h2::connection_info client_;  // what is known of it without TLS
   std::unique_ptr<tls_transport> tls_;
   ending ending_ = ending::none;
 };

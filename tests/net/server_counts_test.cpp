@@ -152,6 +152,66 @@ TEST_F(server_counts, a_request_whose_handler_threw_is_told_of_with_what_it_thre
   EXPECT_EQ(why[1], "the handler of the request threw \"" + std::string(256, 'x') + "...\"");
 }
 
+TEST_F(server_counts, the_head_that_is_told_is_the_one_that_came) {
+  request head;
+  opts_.on_request_done = [&](const h2::request_report& r) { head = r.head; };
+  const auto it = start();
+  const fields sent{{"a", "1"}, {"b", ""}, {"a", std::string(300, 'x')}, {"authorization", "secret", true}};
+  auto s = open_to(it, "/reset", sent);
+  EXPECT_EQ(end_of(s), "stream_reset");
+  ASSERT_TRUE(run_until(io_, [&] { return !head.url.empty(); }));
+  EXPECT_EQ(head, (request{.method = "POST", .url = it.url() + "/reset", .headers = sent}));
+}
+
+TEST_F(server_counts, connections_have_numbers_and_requests_the_ids_of_their_streams) {
+  std::vector<std::string> ids;
+  opts_.on_request_done = [&](const h2::request_report& r) {
+    ids.push_back(std::to_string(r.client.id) + " " + std::to_string(r.stream_id));
+  };
+  const auto it = start();
+  std::optional<h2::connection> shared;
+  h2::connection::async_connect(io_.get_executor(), it.url(), client_,
+                                [&](error_code, h2::connection c) { shared = std::move(c); });
+  ASSERT_TRUE(run_until(io_, [&] { return shared.has_value(); }));
+  EXPECT_EQ(shared->info().id, 0U) << "only a server has numbers";
+  std::vector<h2::stream> opened;
+  for (int i = 0; i < 2; ++i) {
+    shared->async_open_stream({.url = it.url() + "/keep"}, client_,
+                              [&](error_code, h2::stream s) { opened.push_back(std::move(s)); });
+  }
+  ASSERT_TRUE(run_until(io_, [&] { return streams_.size() == 2; }));
+  auto other = open_to(it, "/keep");
+  ASSERT_TRUE(run_until(io_, [&] { return streams_.size() == 3; }));
+  EXPECT_EQ(streams_[0].connection().info().id, 1U);
+  EXPECT_EQ(streams_[1].connection().info().id, 1U);
+  EXPECT_EQ(streams_[2].connection().info().id, 2U);
+  const auto over = [&](std::size_t count) { return run_until(io_, [&] { return ids.size() == count; }); };
+  streams_[2].reset(2);
+  EXPECT_TRUE(over(1));
+  streams_[1].reset(2);
+  EXPECT_TRUE(over(2));
+  streams_[0].reset(2);
+  EXPECT_TRUE(over(3));
+  EXPECT_THAT(ids, ElementsAre("2 1", "1 3", "1 1"));
+}
+
+TEST_F(server_counts, the_number_of_a_connection_that_fails_is_that_of_none_that_comes_after_it) {
+  std::vector<std::uint64_t> ids;
+  opts_.max_connections_per_address = 1;
+  opts_.on_failure = [&](const h2::connection_info& info, const failure&) { ids.push_back(info.id); };
+  const auto it = start();
+  auto one = open_to(it, "/keep");
+  EXPECT_EQ(std::get<response>(receive_now(io_, one.stream).got).status, 200);
+  auto two = open_to(it, "/keep");
+  EXPECT_EQ(end_of(two), "connection_lost");
+  one.stream.async_close([](error_code) {});
+  EXPECT_TRUE(run_until(io_, [&] { return it.stats().connections == 0; }));
+  auto three = open_to(it, "/keep");
+  EXPECT_EQ(std::get<response>(receive_now(io_, three.stream).got).status, 200);
+  EXPECT_EQ(streams_.back().connection().info().id, 3U);
+  EXPECT_THAT(ids, ::testing::Contains(2U));
+}
+
 TEST_F(server_counts, a_log_that_throws_harms_nobody) {
   int calls = 0;
   opts_.on_request_done = [&](const h2::request_report&) {

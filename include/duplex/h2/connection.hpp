@@ -43,6 +43,9 @@ struct connection_info {
   /// `127.0.0.1:8443`, or the path of a Unix socket; with a proxy, its address. On a server the client's; `unix:` and
   /// the path of the server's own socket where clients have no address.
   std::string peer{};
+  /// On a server: its number, from 1 in the order in which they were accepted, by which logs tell them apart. Otherwise
+  /// 0.
+  std::uint64_t id = 0;
   /// The proxy in between (`socks5://host:1080`), or empty.
   std::string proxy{};
   /// `TLSv1.3`, or empty in cleartext.

@@ -20,6 +20,8 @@ using failure_handler = std::function<void(const connection_info&, const failure
 /// One request that is over, for an access log. What it refers to lives as long as the call.
 struct request_report {
   const connection_info& client;
+  /// Of its stream; with `client.id` there is no other such request.
+  std::int32_t stream_id = 0;
   const request& head;
   /// Of the response; 0 if none was sent.
   int status = 0;
