@@ -216,7 +216,8 @@ struct options {
   proxy_options proxy{};
 
   /// Called with every frame sent or received, in order, on the connection's executor; on a connection that was opened
-  /// without one a little later. For logs. What it throws is treated as what any handler throws (`h2::stream`).
+  /// without one a little later. For logs. What it throws is treated as what any handler throws (`h2::stream`). On a
+  /// server it does not count; see `h2::server_options::on_frame`.
   frame_handler on_frame{};
 };
 

@@ -63,6 +63,7 @@ server::server(std::vector<asio::any_io_executor> executors, h2::server_options 
   check(options_);
   options_.on_failure = counting(std::move(options_.on_failure), counters_);
   options_.on_request_done = contained(std::move(options_.on_request_done));
+  options_.on_frame = contained(std::move(options_.on_frame));
   if (!options_.cleartext) context_ = make_server_contexts(options_);
   listen();
 }
@@ -108,7 +109,11 @@ void server::serve(const strand& executor, std::unique_ptr<transport> link, h2::
   config.max_concurrent_streams = options_.max_concurrent_streams;
   config.idle_timeout = options_.idle_timeout;
   config.extended_connect = options_.extended_connect;
-  config.trace = static_cast<bool>(options_.stream.on_frame);
+  config.defaults.on_frame = nullptr;
+  if (options_.on_frame) {
+    config.defaults.on_frame = [tell = options_.on_frame, info](const frame_info& frame) { tell(info, frame); };
+  }
+  config.trace = static_cast<bool>(options_.on_frame);
   config.tell_rejected = true;
   config.tell_ended = true;
   if (!info.peer.empty()) config.peer = info.peer;

@@ -238,6 +238,43 @@ TEST_F(server_counts, a_log_that_ends_the_server_may_do_so) {
   EXPECT_TRUE(run_until_idle(io_));
 }
 
+// The log of frames
+
+TEST_F(server_counts, frames_are_told_with_their_connection_and_before_what_they_lead_to) {
+  std::vector<std::string> log;
+  const auto tell = [&](const h2::connection_info& client, std::int32_t stream, const std::string& what) {
+    log.push_back(std::to_string(client.id) + " " + std::to_string(stream) + " " + what);
+  };
+  opts_.on_frame = [&](const h2::connection_info& client, const frame_info& f) {
+    if (f.stream_id == 0) return;
+    tell(client, f.stream_id, (f.sent ? "> " : "< ") + f.text.substr(0, f.text.find('\n')));
+  };
+  opts_.on_request_done = [&](const h2::request_report& r) { tell(r.client, r.stream_id, "done"); };
+  const auto it = start();
+  for (std::size_t i = 1; i <= 2; ++i) {
+    auto s = open_to(it, "/");
+    s.stream.async_send("123", h2::fin, [](error_code) {});
+    EXPECT_EQ(end_of(s), "done");
+    ASSERT_TRUE(run_until(io_, [&] { return log.size() == 5 * i; }));
+  }
+  EXPECT_THAT(
+      log, ElementsAre("1 1 < HEADERS", "1 1 > HEADERS", "1 1 < DATA end_stream", "1 1 > DATA end_stream", "1 1 done",
+                       "2 1 < HEADERS", "2 1 > HEADERS", "2 1 < DATA end_stream", "2 1 > DATA end_stream", "2 1 done"));
+}
+
+TEST_F(server_counts, a_log_of_frames_that_throws_harms_nobody) {
+  int calls = 0;
+  opts_.on_frame = [&](const h2::connection_info&, const frame_info&) {
+    ++calls;
+    throw std::runtime_error("no room for logs");
+  };
+  const auto it = start();
+  auto s = open_to(it, "/");
+  s.stream.async_send("123", h2::fin, [](error_code) {});
+  EXPECT_EQ(end_of(s), "done");
+  EXPECT_GT(calls, 4);
+}
+
 // Snapshots
 
 TEST_F(server_counts, what_runs_and_what_was) {

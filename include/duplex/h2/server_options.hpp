@@ -1,6 +1,7 @@
 #pragma once
 // What can be set on a server.
 
+#include <duplex/frame.hpp>
 #include <duplex/h2/connection.hpp>
 #include <duplex/h2/listener.hpp>
 
@@ -16,6 +17,9 @@ namespace duplex::h2 {
 
 /// Called with what a client did wrong, and who it is.
 using failure_handler = std::function<void(const connection_info&, const failure&)>;
+
+/// Called with a frame that was sent or received, and on which connection.
+using connection_frame_handler = std::function<void(const connection_info&, const frame_info&)>;
 
 /// One request that is over, for an access log. What it refers to lives as long as the call.
 struct request_report {
@@ -88,7 +92,8 @@ struct server_options {
   std::size_t max_streams = 100000;
   /// Takes extended CONNECT, and says so (RFC 8441, section 3): `request::protocol` is not empty then.
   bool extended_connect = false;
-  /// Options of each stream: windows, buffers, flow control and time-outs. Client-only members do not count.
+  /// Options of each stream: windows, buffers, flow control and time-outs. Client-only members do not count, nor does
+  /// `on_frame`: there is one here that says whose frame it is.
   options stream{.max_header_bytes = std::size_t{16} << 10, .max_header_fields = 100};
 
   /// Told of what no request handler is told of, for logs: why a connection failed (once), and why a request failed
@@ -104,6 +109,10 @@ struct server_options {
   failure_handler on_failure{};
   /// Told of every request that was handed over, when its stream is over. Called as above.
   request_report_handler on_request_done{};
+  /// Told of every frame of every connection, in order: before what it leads to, and a stream's last one before
+  /// `on_request_done`. Called as above. Frames are put into words only if this is set, which costs more than the rest
+  /// of their way.
+  connection_frame_handler on_frame{};
 };
 
 /// A server at one moment, and what it has done so far.
