@@ -99,6 +99,12 @@ struct event {
   std::uint64_t value = 0;
 };
 
+/// Bytes of DATA without padding, of all streams so far.
+struct payload {
+  std::uint64_t received = 0;
+  std::uint64_t sent = 0;
+};
+
 class session {
  public:
   explicit session(session_config config);
@@ -226,6 +232,7 @@ class session {
   /// What the driver does not know.
   [[nodiscard]] h2::stream_stats stats(const stream& s) const;
   [[nodiscard]] h2::connection_stats stats(time_point now) const;
+  [[nodiscard]] const core::payload& payload() const noexcept { return payload_; }
 
  private:
   friend struct session_callbacks;  // records into what follows
@@ -365,6 +372,7 @@ class session {
     std::uint64_t frames_sent = 0;
     std::uint64_t frames_received = 0;
   } wire_;
+  core::payload payload_;
   std::optional<time_point> settings_sent_;  // until they are acknowledged
   bool settings_acknowledged_ = false;
   std::string preface_;

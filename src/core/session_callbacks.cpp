@@ -213,6 +213,7 @@ struct session_callbacks {
     }
     st->ledger.arrive(size);
     st->bytes_received += size;
+    s.payload_.received += size;
     s.unread_ += size;
     if (s.unread_ > s.config_.defaults.max_connection_buffer) s.drop_greediest();
     s.emit(event::kind::readable, id);
@@ -335,6 +336,7 @@ struct session_callbacks {
     st->out.read(*s.to_, size, s.completed_);
     s.complete_sends(*st);
     st->bytes_sent += size;
+    s.payload_.sent += size;
     s.guard_.earn(spending::pings, 1);
     s.guard_.earn(spending::window_updates, 2 * size);
     if (st->out.empty()) {

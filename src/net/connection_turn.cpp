@@ -81,6 +81,7 @@ void connection::run_ready() {
 
 void connection::after_turn() {
   within_memory([this] { report_load(); });
+  if (log_) log_->carried(session_.payload());
   if (phase_ == phase::closed) {
     on_request_ = nullptr;  // it may own streams, which own this
     on_failure_ = nullptr;
@@ -164,7 +165,9 @@ void connection::report_failures() {
 
 void connection::report_ended() {
   if (!log_) return;
-  for (const auto& each : session_.take_ended()) {
+  const auto ended = session_.take_ended();
+  if (!ended.empty()) log_->carried(session_.payload());
+  for (const auto& each : ended) {
     if (auto tell = log_->end(each, now(), info_)) ready_.add(std::move(tell));
   }
 }

@@ -29,8 +29,6 @@ std::function<void()> request_log::end(const core::ended_stream& what, core::tim
   --counters_->streams;
   ++counters_->requests_done;
   if (what.why) ++counters_->requests_failed;
-  counters_->bytes_received += what.bytes_received;
-  counters_->bytes_sent += what.bytes_sent;
   if (!on_done_) return {};
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - found.mapped().began);
   return [tell = on_done_, what, took, &client, head = std::shared_ptr(std::move(found.mapped().head))] {

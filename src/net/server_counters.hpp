@@ -1,6 +1,8 @@
 #pragma once
 // What a server and all its connections count together, from any thread.
 
+#include "net/payload_counts.hpp"
+
 #include <duplex/h2/server_options.hpp>
 
 #include <atomic>
@@ -19,10 +21,10 @@ struct server_counters {
   std::atomic<std::uint64_t> requests_done = 0;
   std::atomic<std::uint64_t> requests_failed = 0;
   std::atomic<std::uint64_t> requests_refused = 0;
-  std::atomic<std::uint64_t> bytes_received = 0;
-  std::atomic<std::uint64_t> bytes_sent = 0;
+  payload_counts bytes;
 
   [[nodiscard]] h2::server_stats snapshot() const noexcept {
+    const auto [received, sent] = bytes.sum();
     return {.connections = connections,
             .streams = streams,
             .connections_accepted = connections_accepted,
@@ -32,8 +34,8 @@ struct server_counters {
             .requests_done = requests_done,
             .requests_failed = requests_failed,
             .requests_refused = requests_refused,
-            .bytes_received = bytes_received,
-            .bytes_sent = bytes_sent};
+            .bytes_received = received,
+            .bytes_sent = sent};
   }
 };
 

@@ -299,6 +299,30 @@ TEST_F(server_counts, what_runs_and_what_was) {
   EXPECT_EQ(now.connections_failed, 0U);
 }
 
+TEST_F(server_counts, payload_is_counted_while_it_travels_and_once_only) {
+  const auto it = start();
+  const auto is_seen = [&](std::uint64_t received, std::uint64_t sent) {
+    return run_until(io_, [&] {
+      const auto now = it.stats();
+      return now.bytes_received == received && now.bytes_sent == sent;
+    });
+  };
+  auto s = open_to(it, "/keep");
+  ASSERT_TRUE(run_until(io_, [&] { return streams_.size() == 1; }));
+  s.stream.async_send("123", [](error_code) {});
+  EXPECT_TRUE(is_seen(3, 0));
+  streams_[0].async_send("hello", [](error_code) {});
+  EXPECT_TRUE(is_seen(3, 5));
+  EXPECT_EQ(it.stats().requests_done, 0U);
+  s.stream.reset(8);
+  ASSERT_TRUE(told(1));
+  EXPECT_EQ(told_[0].what, "POST /keep 200 3 5 stream_reset");
+  EXPECT_TRUE(is_seen(3, 5));
+  s.stream.async_close([](error_code) {});
+  EXPECT_TRUE(run_until(io_, [&] { return it.stats().connections == 0; }));
+  EXPECT_TRUE(is_seen(3, 5)) << "also when the connection has gone";
+}
+
 // Bounds
 
 TEST_F(server_counts, rfc9113_8_7_requests_above_max_streams_are_refused_and_safe_to_retry) {

@@ -129,7 +129,8 @@ struct server_stats {
   std::uint64_t requests_done = 0;
   std::uint64_t requests_failed = 0;
   std::uint64_t requests_refused = 0;
-  /// Payload of requests that are over.
+  /// Payload of all requests, also of those that are under way, up to the last time that their connection had something
+  /// to do.
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 };
