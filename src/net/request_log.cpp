@@ -13,7 +13,7 @@ bool request_log::begin(std::int32_t stream, const request& head, core::time_poi
     return false;
   }
   try {
-    open_.insert_or_assign(stream, open{on_done_ ? std::make_unique<const request>(head) : nullptr, now});
+    open_.insert_or_assign(stream, open{on_done_ ? std::make_unique<const packed_head>(head) : nullptr, now});
   } catch (...) {
     --counters_->streams;
     throw;
@@ -31,10 +31,10 @@ std::function<void()> request_log::end(const core::ended_stream& what, core::tim
   if (what.why) ++counters_->requests_failed;
   if (!on_done_) return {};
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - found.mapped().began);
-  return [tell = on_done_, what, took, &client, head = std::shared_ptr(std::move(found.mapped().head))] {
+  return [tell = on_done_, what, took, &client, head = found.mapped().head->unpacked()] {
     tell({.client = client,
           .stream_id = what.stream,
-          .head = *head,
+          .head = head,
           .status = what.status,
           .bytes_received = what.bytes_received,
           .bytes_sent = what.bytes_sent,

@@ -4,6 +4,7 @@
 
 #include "core/deadlines.hpp"
 #include "core/ended_stream.hpp"
+#include "net/packed_head.hpp"
 #include "net/server_counters.hpp"
 
 #include <duplex/h2/server_options.hpp>
@@ -38,7 +39,7 @@ class request_log {
 
  private:
   struct open {
-    std::unique_ptr<const request> head;  // if it is told
+    std::unique_ptr<const packed_head> head;  // if it is told
     core::time_point began;
   };
 

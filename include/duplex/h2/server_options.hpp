@@ -107,7 +107,8 @@ struct server_options {
   /// Called on the connection's executor: never for one connection at the same time, but for several if threads share
   /// the context. It must not block. What it throws is dropped.
   failure_handler on_failure{};
-  /// Told of every request that was handed over, when its stream is over. Called as above.
+  /// Told of every request that was handed over, when its stream is over. Called as above. Until then the head is kept
+  /// a second time.
   request_report_handler on_request_done{};
   /// Told of every frame of every connection, in order: before what it leads to, and a stream's last one before
   /// `on_request_done`. Called as above. Frames are put into words only if this is set, which costs more than the rest
