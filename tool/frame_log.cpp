@@ -3,6 +3,7 @@
 #include "frame_log.hpp"
 
 #include "connection_facts.hpp"
+#include "utc.hpp"
 
 #include <duplex/h2/code.hpp>
 
@@ -40,9 +41,9 @@ std::string times_of(const h2::dial_times& times) {
 
 }  // namespace
 
-void frame_log::frame(const frame_info& info) {
+std::string to_lines(const frame_info& info, const std::string& prefix) {
   // The first line of the text names the frame, the others are its fields.
-  const std::string mark = info.sent ? "> " : "< ";
+  const auto mark = prefix + (info.sent ? "> " : "< ");
   const std::string_view text = info.text;
   const auto first_end = text.find('\n');
   std::string lines = mark + "[" + std::to_string(info.stream_id) + "] ";
@@ -52,6 +53,11 @@ void frame_log::frame(const frame_info& info) {
     lines.append(mark).append("    ").append(text.substr(begin + 1, end - begin - 1)).append("\n");
     begin = end;
   }
+  return lines;
+}
+
+void frame_log::frame(const frame_info& info) {
+  auto lines = to_lines(info);
   constexpr std::uint8_t settings = 4;
   if (!began_) began_ = clock::now();
   if (!settings_came_ && !info.sent && info.type == settings) {

@@ -11,6 +11,9 @@
 
 namespace duplex::tool {
 
+/// `> [1] HEADERS end_stream, 45 bytes` and a line for each of its fields, all with `prefix` in front.
+[[nodiscard]] std::string to_lines(const frame_info& info, const std::string& prefix = {});
+
 /// `*` facts, `>` sent, `<` received, as curl marks them.
 class frame_log {
  public:

@@ -4,6 +4,7 @@
 
 #include "connection_facts.hpp"
 #include "failure_json.hpp"
+#include "utc.hpp"
 
 #include <boost/json/value.hpp>
 

@@ -4,13 +4,12 @@
 
 #include "admin.hpp"
 #include "exit_status.hpp"
-#include "failure_json.hpp"
 #include "flag_names.hpp"
 #include "handlers.hpp"
-#include "json.hpp"
-#include "log_file.hpp"
 #include "serve_settings.hpp"
+#include "server_log.hpp"
 #include "signals.hpp"
+#include "utc.hpp"
 
 #include <duplex/certificate.hpp>
 #include <duplex/h2/code.hpp>
@@ -21,8 +20,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -49,39 +46,15 @@ namespace {
 
 using boost::system::system_error;
 
-std::string lost_events(std::uint64_t lines) {
-  return "{\"event\":\"lost\",\"lines\":" + std::to_string(lines) + "}\n";
-}
-
-std::string lost_complaints(std::uint64_t lines) { return "duplex: " + std::to_string(lines) + " lines were lost\n"; }
-
-// What a terminal would obey, or not understand, is escaped.
-std::string printable(std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      out.append("\\x").append({digits[byte >> 4U], digits[byte & 0xfU]});
-    }
-  }
-  return out;
-}
-
 // One for all threads.
 class service {
  public:
-  explicit service(const serve_settings& settings)
-      : json_(settings.json), admin_(settings.admin), log_(STDOUT_FILENO, json_ ? lost_events : lost_complaints) {
-    if (settings.verbose) complaints_.emplace(STDERR_FILENO, lost_complaints);
-  }
+  explicit service(const serve_settings& settings) : admin_(settings.admin), log_(settings.log) {}
 
   /// Before the first request.
   void watch(const h2::server& server) {
     server_ = &server;
-    for (const auto& url : server.urls()) log_.write("listening on " + url + "\n");
+    for (const auto& url : server.urls()) log_.listening(url);
   }
   void drain() noexcept { drains_ = true; }
 
@@ -104,49 +77,20 @@ class service {
     counts_.ended(peer, failed);
   }
 
-  // From any thread.
-  void log(const h2::request_report& r) { log_.write(json_ ? line(r) : text(r)); }
-
-  void complain(const h2::connection_info& client, const failure& why) {
-    const problem error(why.code, why, operation::open);
-    if (complaints_) complaints_->write("duplex: " + error.message() + "\n");
-    if (!json_) return;
-    boost::json::object event{{"event", "connection"}, {"peer", json_text(client.peer)}};
-    add_failure(event, error);
-    log_.write(clock_.line(event));
+  /// The handlers that are wanted.
+  void attach(h2::server_options& options, const log_settings& wanted) {
+    options.on_failure = [this](const h2::connection_info& client, const failure& why) { log_.failed(client, why); };
+    if (wanted.frames) {
+      options.on_frame = [this](const h2::connection_info& client, const frame_info& f) { log_.frame(client, f); };
+    }
+    if (wanted.wants_requests()) {
+      options.on_request_done = [this](const h2::request_report& r) { log_.request(r); };
+    }
   }
 
  private:
-  static std::string error_of(const failure& why) {
-    return why.code.category() == error_category() ? std::string(to_string(static_cast<errc>(why.code.value())))
-                                                   : why.code.message();
-  }
-  [[nodiscard]] std::string line(const h2::request_report& r) const {
-    boost::json::object event{{"event", "request"},
-                              {"peer", json_text(r.client.peer)},
-                              {"method", json_text(r.head.method)},
-                              {"path", json_text(r.head.path())},
-                              {"status", r.status},
-                              {"received", r.bytes_received},
-                              {"sent", r.bytes_sent},
-                              {"us", r.duration.count()}};
-    if (r.why) event["error"] = json_text(error_of(*r.why));
-    return clock_.line(event);
-  }
-  // Neither a method nor a path has a space, or a quote that is not its own.
-  [[nodiscard]] static std::string text(const h2::request_report& r) {
-    auto out = r.client.peer + " " + r.head.method + " " + r.head.path() + " " + std::to_string(r.status) + " " +
-               std::to_string(r.bytes_received) + " " + std::to_string(r.bytes_sent) + " " +
-               std::to_string(r.duration.count()) + "us";
-    if (r.why) out += " " + error_of(*r.why);
-    return printable(out) + "\n";
-  }
-
-  bool json_;
   std::string admin_;
-  log_file log_;
-  std::optional<log_file> complaints_;
-  json_clock clock_;
+  server_log log_;
   traffic counts_;
   const h2::server* server_ = nullptr;
   std::atomic<bool> drains_ = false;
@@ -263,9 +207,10 @@ class signal_handler {
       if (ec) return;
       try {
         server_.reload_certificates();
-        std::fputs("duplex: the certificates were read again\n", stderr);
+        std::fprintf(stderr, "%s duplex: the certificates were read again\n", utc_now().c_str());
       } catch (const std::exception& e) {
-        std::fprintf(stderr, "duplex: the certificates stay as they are: %s\n", with_flags(explanation(e)).c_str());
+        std::fprintf(stderr, "%s duplex: the certificates stay as they are: %s\n", utc_now().c_str(),
+                     with_flags(explanation(e)).c_str());
       }
       await_renewal();
     });
@@ -291,14 +236,8 @@ int serve_main(int argc, const char* const* argv) {
   loops all(settings->threads);
   try {
     provide_certificate(*settings);
-    auto& options = settings->options;
-    options.on_failure = [&paths](const h2::connection_info& client, const failure& why) {
-      paths.complain(client, why);
-    };
-    if (settings->json || settings->access_log) {
-      options.on_request_done = [&paths](const h2::request_report& r) { paths.log(r); };
-    }
-    h2::server server(all.executors(), options,
+    paths.attach(settings->options, settings->log);
+    h2::server server(all.executors(), settings->options,
                       [&paths](request head, h2::stream s) { return paths.serve(std::move(head), std::move(s)); });
     const signal_handler signals(all, server, paths, *settings);
     paths.watch(server);

@@ -93,14 +93,19 @@ void add_server_options(CLI::App& app, serve_settings& settings) {
   add_duration(app, "--drain-delay",
                "How long after SIGTERM new connections are still taken, while healthz answers 503 (0s)",
                [&settings](auto d) { settings.drain_delay = d; });
-  app.add_flag("-v,--verbose", settings.verbose, "Tell of clients that fail on standard error");
-  auto* text =
-      app.add_flag("--access-log", settings.access_log,
-                   "Print a line for each request that has ended: peer, method, path, status, bytes in and out, time");
+  auto& log = settings.log;
+  app.add_flag("-v,--verbose", log.verbose, "Tell of clients that fail on standard error");
+  auto* text = app.add_flag("--access-log", log.requests,
+                            "Print a line for each request that has ended: when, peer, #connection, [stream], method, "
+                            "URL, status, bytes in and out, time, TLS and error");
+  app.add_flag("--frame-log", log.frames,
+               "Print every frame as well, sent (>) and received (<), with all fields that are not sensitive");
   app.add_flag("--extended-connect", options.extended_connect, "Take extended CONNECT (RFC 8441), and say so");
   add_parsed(app, "--admin", "PATH", "Answer PATH/metrics, for Prometheus, and PATH/healthz (nowhere)", parse_admin,
              [&settings](const std::string& path) { settings.admin = path; });
-  app.add_flag("--json", settings.json, "Print one JSON object for each request that has ended, and client that fails")
+  app.add_flag("--json", log.json,
+               "Print one JSON object for each request that has ended and client that fails, and for each "
+               "frame with --frame-log")
       ->excludes(text);
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // The command line of `duplex serve`.
 
+#include "server_log.hpp"
+
 #include <duplex/h2/server.hpp>
 
 #include <chrono>
@@ -22,13 +24,9 @@ struct serve_settings {
   std::chrono::milliseconds grace{5000};
   /// How long new connections are still taken, while it says that it drains.
   std::chrono::milliseconds drain_delay{0};
-  bool json = false;
-  /// A line of text for each request.
-  bool access_log = false;
+  log_settings log{};
   /// Where metrics and health are; empty: nowhere.
   std::string admin{};
-  /// Tell of clients that fail.
-  bool verbose = false;
 };
 
 /// None if help was asked for and printed. Throws `problem` for a usage error.
