@@ -56,7 +56,17 @@ class service {
     server_ = &server;
     for (const auto& url : server.urls()) log_.listening(url);
   }
-  void drain() noexcept { drains_ = true; }
+  /// From one thread.
+  void drain() {
+    drains_ = true;
+    drain_began_ = std::chrono::steady_clock::now();
+    before_drain_ = server_->stats();
+    log_.drain(before_drain_);
+  }
+  void drained() {
+    const auto took = std::chrono::steady_clock::now() - drain_began_;
+    log_.drained(before_drain_, server_->stats(), std::chrono::duration_cast<std::chrono::milliseconds>(took));
+  }
 
   asio::awaitable<void> serve(request head, h2::stream s) {
     const auto peer = s.connection().info().peer;
@@ -94,6 +104,8 @@ class service {
   traffic counts_;
   const h2::server* server_ = nullptr;
   std::atomic<bool> drains_ = false;
+  std::chrono::steady_clock::time_point drain_began_;
+  h2::server_stats before_drain_;
 };
 
 // What the exception says. The system's errors have their text behind it, and where in the code they came up.
@@ -190,7 +202,12 @@ class signal_handler {
   void leave() {
     paths_.drain();
     delay_.expires_after(drain_delay_);
-    delay_.async_wait([this](error_code) { server_.async_shutdown(grace_, [this](error_code) { loops_.stop(); }); });
+    delay_.async_wait([this](error_code) {
+      server_.async_shutdown(grace_, [this](error_code) {
+        paths_.drained();
+        loops_.stop();
+      });
+    });
     hurry();
   }
 

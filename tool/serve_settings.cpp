@@ -94,7 +94,7 @@ void add_server_options(CLI::App& app, serve_settings& settings) {
                "How long after SIGTERM new connections are still taken, while healthz answers 503 (0s)",
                [&settings](auto d) { settings.drain_delay = d; });
   auto& log = settings.log;
-  app.add_flag("-v,--verbose", log.verbose, "Tell of clients that fail on standard error");
+  app.add_flag("-v,--verbose", log.verbose, "Tell of clients that fail, and of the drain, on standard error");
   auto* text = app.add_flag("--access-log", log.requests,
                             "Print a line for each request that has ended: when, peer, #connection, [stream], method, "
                             "URL, status, bytes in and out, time, TLS and error");
@@ -103,9 +103,10 @@ void add_server_options(CLI::App& app, serve_settings& settings) {
   app.add_flag("--extended-connect", options.extended_connect, "Take extended CONNECT (RFC 8441), and say so");
   add_parsed(app, "--admin", "PATH", "Answer PATH/metrics, for Prometheus, and PATH/healthz (nowhere)", parse_admin,
              [&settings](const std::string& path) { settings.admin = path; });
-  app.add_flag("--json", log.json,
-               "Print one JSON object for each request that has ended and client that fails, and for each "
-               "frame with --frame-log")
+  app.add_flag(
+         "--json", log.json,
+         "Print one JSON object for each request that has ended and client that fails, for the drain, and for each "
+         "frame with --frame-log")
       ->excludes(text);
 }
 

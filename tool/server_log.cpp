@@ -53,8 +53,10 @@ std::string error_of(const failure& why) {
                                                  : why.code.message();
 }
 
+boost::json::object event_of(std::string_view what) { return {{"event", what}, {"time", utc_now()}}; }
+
 boost::json::object event_of(std::string_view what, const h2::connection_info& client) {
-  boost::json::object event{{"event", what}, {"time", utc_now()}};
+  auto event = event_of(what);
   event["connection"] = client.id;
   event["peer"] = json_text(client.peer);
   return event;
@@ -144,8 +146,36 @@ void server_log::failed(const h2::connection_info& client, const failure& why) {
   write(event);
 }
 
+void server_log::drain(const h2::server_stats& now) {
+  auto event = event_of("drain");
+  event["connections"] = now.connections;
+  event["streams"] = now.streams;
+  tell_drain(event, "draining: streams under way: " + std::to_string(now.streams) +
+                        ", connections: " + std::to_string(now.connections));
+}
+
+void server_log::drained(const h2::server_stats& before, const h2::server_stats& now, std::chrono::milliseconds took) {
+  const auto failed = now.requests_failed - before.requests_failed;
+  const auto finished = now.requests_done - before.requests_done - failed;
+  auto event = event_of("drained");
+  event["finished"] = finished;
+  event["failed"] = failed;
+  event["ms"] = took.count();
+  tell_drain(event, "drained in " + std::to_string(took.count()) + "ms: streams finished: " + std::to_string(finished) +
+                        ", reset or lost: " + std::to_string(failed));
+}
+
 void server_log::complain(const std::string& text) {
   if (complaints_) complaints_->write(utc_now() + " duplex: " + text + "\n");
+}
+
+void server_log::tell_drain(const boost::json::object& event, const std::string& text) {
+  complain(text);
+  if (wanted_.json) {
+    write(event);
+  } else if (wanted_.requests || wanted_.frames) {
+    file_.write(utc_now() + " " + text + "\n");
+  }
 }
 
 }  // namespace duplex::tool

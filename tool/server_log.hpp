@@ -9,6 +9,7 @@
 
 #include <boost/json/object.hpp>
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -16,12 +17,12 @@ namespace duplex::tool {
 
 /// What the log is asked for, besides where the server listens.
 struct log_settings {
-  /// One object a line instead of text; with requests and clients that fail.
+  /// One object a line instead of text; with requests, clients that fail and the drain.
   bool json = false;
-  /// Text: a line for each request.
+  /// Text: a line for each request, and for the drain.
   bool requests = false;
   bool frames = false;
-  /// Clients that fail, on standard error.
+  /// Clients that fail, and the drain, on standard error.
   bool verbose = false;
 
   [[nodiscard]] bool wants_requests() const noexcept { return json || requests; }
@@ -37,10 +38,14 @@ class server_log {
   void request(const h2::request_report& r);
   void frame(const h2::connection_info& client, const frame_info& f);
   void failed(const h2::connection_info& client, const failure& why);
+  void drain(const h2::server_stats& now);
+  /// `before`: when the drain began.
+  void drained(const h2::server_stats& before, const h2::server_stats& now, std::chrono::milliseconds took);
 
  private:
   void write(const boost::json::object& event) { file_.write(clock_.line(event)); }
   void complain(const std::string& text);
+  void tell_drain(const boost::json::object& event, const std::string& text);
 
   log_settings wanted_;
   log_file file_;
