@@ -6,6 +6,7 @@
 #include "exit_status.hpp"
 #include "flag_names.hpp"
 #include "handlers.hpp"
+#include "metrics.hpp"
 #include "serve_settings.hpp"
 #include "server_log.hpp"
 #include "signals.hpp"
@@ -75,7 +76,7 @@ class service {
     bool failed = false;
     try {
       if (!admin_.empty() && x.path().starts_with(admin_)) {
-        co_await administrate(x, std::string(x.path().substr(admin_.size())), server_->stats(), drains_);
+        co_await administrate(x, std::string(x.path().substr(admin_.size())), *server_, requests_, drains_);
       } else {
         co_await handle(x);
       }
@@ -93,8 +94,11 @@ class service {
     if (wanted.frames) {
       options.on_frame = [this](const h2::connection_info& client, const frame_info& f) { log_.frame(client, f); };
     }
-    if (wanted.wants_requests()) {
-      options.on_request_done = [this](const h2::request_report& r) { log_.request(r); };
+    if (wanted.wants_requests() || !admin_.empty()) {
+      options.on_request_done = [this, is_logged = wanted.wants_requests()](const h2::request_report& r) {
+        requests_.count(r);
+        if (is_logged) log_.request(r);
+      };
     }
   }
 
@@ -102,6 +106,7 @@ class service {
   std::string admin_;
   server_log log_;
   traffic counts_;
+  request_metrics requests_;
   const h2::server* server_ = nullptr;
   std::atomic<bool> drains_ = false;
   std::chrono::steady_clock::time_point drain_began_;
