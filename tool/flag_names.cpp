@@ -25,6 +25,7 @@ constexpr std::array flags{
     row{"tls.keylog_file", "--keylog"},
     row{"cert_file", "--cert"},
     row{"key_file", "--key"},
+    row{"key_password", "--pass"},
     row{"client_ca_file", "--client-ca"},
     row{"keylog_file", "--keylog"},
     row{"address", "--listen"},

@@ -3,6 +3,7 @@
 #include "bench.hpp"
 #include "exit_status.hpp"
 #include "open.hpp"
+#include "secret_arguments.hpp"
 #include "serve.hpp"
 #include "version.hpp"
 
@@ -11,6 +12,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -67,7 +69,12 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   duplex::tool::occupy_standard_descriptors();
   try {
-    return duplex::tool::run_verb(argc, argv);
+    const std::vector<std::string> given(argv, argv + argc);
+    std::vector<const char*> texts;
+    texts.reserve(given.size());
+    for (const auto& each : given) texts.push_back(each.c_str());
+    duplex::tool::hide_secrets(argc, argv);
+    return duplex::tool::run_verb(argc, texts.data());
   } catch (const problem& p) {
     if (!p.quiet()) std::fprintf(stderr, "duplex: (%d) %s\n", static_cast<int>(p.status()), p.what());
     return static_cast<int>(p.status());

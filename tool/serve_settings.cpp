@@ -2,6 +2,7 @@
 
 #include "serve_settings.hpp"
 
+#include "certificate_argument.hpp"
 #include "command_line.hpp"
 #include "exit_status.hpp"
 #include "handlers.hpp"
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 namespace duplex::tool {
 namespace {
@@ -45,16 +47,23 @@ void add_listener(h2::server_options& options, const std::string& text) {
 }
 
 // The first of them is for clients that ask for no other name.
-void set_certificates(serve_settings& settings, const std::vector<std::string>& certs,
-                      const std::vector<std::string>& keys) {
-  if (certs.size() != keys.size()) throw problem::usage("--cert: each needs its --key");
+void set_certificates(serve_settings& settings) {
+  const auto& certs = settings.certs;
+  const auto& keys = settings.key_files;
+  if (!keys.empty() && certs.size() != keys.size())
+    throw problem::usage("--cert: each needs its --key, or none has one");
   auto& options = settings.options;
   for (std::size_t i = 0; i < certs.size(); ++i) {
-    if (i == 0) {
-      options.cert_file = certs[i];
-      options.key_file = keys[i];
+    auto [file, password] = parse_certificate(certs[i]);
+    h2::server_certificate next{.cert_file = std::move(file),
+                                .key_file = keys.empty() ? "" : keys[i],
+                                .key_password = password.empty() ? settings.password : std::move(password)};
+    if (i > 0) {
+      options.certificates.push_back(std::move(next));
     } else {
-      options.certificates.push_back({.cert_file = certs[i], .key_file = keys[i]});
+      options.cert_file = std::move(next.cert_file);
+      options.key_file = std::move(next.key_file);
+      options.key_password = std::move(next.key_password);
     }
   }
 }
@@ -114,19 +123,23 @@ void add_tls_options(CLI::App& app, serve_settings& settings) {
   const auto group = "TLS";
   auto& options = settings.options;
   auto* http = app.add_flag("--http", options.cleartext, "Cleartext, with prior knowledge")->group(group);
-  auto* cert = app.add_option("--cert", settings.cert_files,
-                              "The certificate (PEM); without it one is made in memory. Others with their keys are for "
-                              "clients that ask for their names. Read again at SIGHUP")
+  auto* cert = app.add_option("--cert", settings.certs,
+                              "The certificate, PEM or PKCS#12, and the password of its key; without it one is made in "
+                              "memory. Others with their keys are for clients that ask for their names. Read again at "
+                              "SIGHUP")
                    ->allow_extra_args(false)
-                   ->type_name("FILE")
+                   ->type_name("FILE[:PASSWORD]")
                    ->group(group)
                    ->excludes(http);
-  auto* key = app.add_option("--key", settings.key_files, "Its key (PEM)")
+  auto* key = app.add_option("--key", settings.key_files, "Its key (PEM), if that is in a file of its own")
                   ->allow_extra_args(false)
                   ->type_name("FILE")
                   ->group(group);
   key->needs(cert);
-  cert->needs(key);
+  app.add_option("--pass", settings.password, "The password of keys that are encrypted and have none of their own")
+      ->type_name("PASSWORD")
+      ->group(group)
+      ->needs(cert);
   app.add_option("--write-cert", settings.write_cert, "Write the certificate that was made here, for --cacert")
       ->type_name("FILE")
       ->group(group)
@@ -198,7 +211,7 @@ std::optional<serve_settings> parse_serve(int argc, const char* const* argv) {
   add_tls_options(*app, settings);
   add_limit_options(*app, settings);
   if (!parse_or_show_help(*app, argc, argv)) return std::nullopt;
-  set_certificates(settings, settings.cert_files, settings.key_files);
+  set_certificates(settings);
   if (settings.options.listeners.empty()) settings.options.listeners.emplace_back(h2::tcp_listener{.port = 8443});
   return settings;
 }

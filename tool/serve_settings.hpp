@@ -15,9 +15,11 @@ namespace duplex::tool {
 
 struct serve_settings {
   h2::server_options options{};
-  /// In pairs.
-  std::vector<std::string> cert_files{};
+  /// As they were given; keys are in pairs with them, or there are none.
+  std::vector<std::string> certs{};
   std::vector<std::string> key_files{};
+  /// Of the keys that have none of their own.
+  std::string password{};
   /// Where the certificate that was made goes, for clients to trust.
   std::string write_cert{};
   std::size_t threads = 1;

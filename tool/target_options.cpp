@@ -2,6 +2,7 @@
 
 #include "target_options.hpp"
 
+#include "certificate_argument.hpp"
 #include "exit_status.hpp"
 
 #include <boost/url/encode.hpp>
@@ -61,23 +62,12 @@ void apply_proxy(const target_flags& given, options& opts) {
   proxy.url->insert(at, user + ":" + password + "@");
 }
 
-// `FILE[:PASSWORD]`, where `\\:` is a colon of the file's name, as with curl.
-void apply_certificate(const target_flags& given, tls_options& tls) {
-  const std::string_view text = given.cert;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escaped = text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == ':' || text[i + 1] == '\\');
-    if (!escaped && text[i] == ':') {
-      if (tls.key_password.empty()) tls.key_password = text.substr(i + 1);
-      break;
-    }
-    tls.cert_file += text[escaped ? ++i : i];
-  }
-}
-
 void apply_tls(const target_flags& given, tls_options& tls) {
   tls.verify = !given.insecure;
   tls.resume = !given.no_sessions;
-  apply_certificate(given, tls);
+  auto certificate = parse_certificate(given.cert);
+  tls.cert_file = std::move(certificate.file);
+  if (tls.key_password.empty()) tls.key_password = std::move(certificate.password);
   if (given.tls_1_3) tls.min_version = tls_version::v1_3;
   if (given.tls_max == "1.2") tls.max_version = tls_version::v1_2;
 }

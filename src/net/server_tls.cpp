@@ -51,7 +51,8 @@ int choose(SSL* ssl, int*, void*) {
 }  // namespace
 
 context_ptr make_server_contexts(const h2::server_options& opts) {
-  auto first = make_server_context(opts, {opts.certificate_pem, opts.key_pem, opts.cert_file, opts.key_file});
+  auto first =
+      make_server_context(opts, {opts.certificate_pem, opts.key_pem, opts.cert_file, opts.key_file, opts.key_password});
   if (opts.certificates.empty()) return first;
   auto list = std::make_unique<others>();
   for (const auto& each : opts.certificates) list->push_back(make_server_context(opts, each));

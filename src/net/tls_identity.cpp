@@ -52,14 +52,12 @@ std::string take_errors() {
 // Who knows the password. OpenSSL is in C: what the user's function throws waits until that has returned.
 struct password {
   const tls_options& opts;
-  std::string member;  // empty: there is no such option
+  std::string member;
   std::optional<std::string> text{};
   std::exception_ptr thrown{};
 
   [[nodiscard]] bool is_known() const { return !opts.key_password.empty() || opts.ask_key_password; }
-  [[nodiscard]] std::string missing() const {
-    return "it is encrypted" + (member.empty() ? "" : ", and there is no " + member);
-  }
+  [[nodiscard]] std::string missing() const { return "it is encrypted, and there is no " + member; }
   [[nodiscard]] std::string wrong() const { return member + " is not its password"; }
   const std::string& get() {
     if (!text) text = opts.key_password.empty() && opts.ask_key_password ? ask() : opts.key_password;
@@ -216,7 +214,7 @@ void use_identity(SSL_CTX* context, const tls_options& opts, const std::string& 
   const auto key = prefix + "key_file";
   if (opts.cert_file.empty() && opts.key_file.empty()) return;
   if (opts.cert_file.empty()) throw system_error(errc::invalid_argument, key + " without " + cert);
-  password secret{opts, prefix.empty() ? "" : prefix + "key_password"};
+  password secret{opts, prefix + "key_password"};
   const auto certificates = read_file(cert, opts.cert_file);
   if (is_der(certificates.text)) {
     const auto file = read_pkcs12(certificates);
@@ -235,9 +233,9 @@ void use_identity(SSL_CTX* context, const tls_options& opts, const std::string& 
 }
 
 void use_identity(SSL_CTX* context, const h2::server_certificate& of) {
-  const tls_options opts{.cert_file = of.cert_file, .key_file = of.key_file};
+  const tls_options opts{.cert_file = of.cert_file, .key_file = of.key_file, .key_password = of.key_password};
   if (of.certificate_pem.empty()) return use_identity(context, opts, "");
-  password secret{opts, ""};
+  password secret{opts, "key_password"};
   use_pem_certificates(context, {"certificate_pem", of.certificate_pem});
   use_pem_key(context, {"key_pem", of.key_pem}, secret);
 }

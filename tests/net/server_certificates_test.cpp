@@ -29,13 +29,17 @@ class server_certificates : public ::testing::Test {
               streams_.back().async_send_response({200, {}}, [](error_code) {});
             }};
   }
-  std::string trouble() {
+  template <class Function>
+  static std::string trouble_of(Function f) {
     try {
-      (void)start();
+      f();
     } catch (const boost::system::system_error& e) {
       return name(e.code()) + ": " + e.what();
     }
     return "none";
+  }
+  std::string trouble() {
+    return trouble_of([this] { (void)start(); });
   }
   void add(const std::vector<std::string>& names) {
     const auto cert = make_self_signed(names);
@@ -67,23 +71,52 @@ class server_certificates : public ::testing::Test {
   std::vector<h2::stream> clients_;  // their connections stay
 };
 
-TEST_F(server_certificates, of_encrypted_keys_are_refused_and_nobody_is_asked_for_the_password) {
+TEST_F(server_certificates, of_encrypted_keys_need_the_password_and_nobody_is_asked_for_it) {
   const auto cert = make_self_signed({"locked.example"});
   const auto key = encrypted_key(cert, "secret");
   opts_.cert_file = folder_.write("cert.pem", cert.certificate_pem);
   opts_.key_file = folder_.write("key.pem", key);
   const auto file = "tls_failed: key_file " + opts_.key_file + " cannot be used: ";
-  EXPECT_THAT(trouble(), StartsWith(file + "it is encrypted"));
-  opts_.key_file = folder_.write("key.pem", cert.key_pem);
-  EXPECT_EQ(trouble(), "none");
+  EXPECT_THAT(trouble(), StartsWith(file + "it is encrypted, and there is no key_password"));
+  opts_.key_password = "wrong";
+  EXPECT_THAT(trouble(), StartsWith(file + "key_password is not its password"));
+  opts_.key_password = "secret";
+  EXPECT_THAT(subject(start(), ""), HasSubstr("locked.example"));
   opts_.certificates.push_back({.certificate_pem = cert.certificate_pem, .key_pem = key});
-  EXPECT_THAT(trouble(), StartsWith("tls_failed: key_pem cannot be used: it is encrypted"));
+  EXPECT_THAT(trouble(),
+              StartsWith("tls_failed: key_pem cannot be used: it is encrypted, and there is no key_password"));
+  opts_.certificates.back().key_password = "secret";
+  EXPECT_EQ(trouble(), "none");
+}
+
+TEST_F(server_certificates, of_encrypted_keys_are_reloaded_with_the_same_password) {
+  opts_.key_password = "secret";
+  const auto renew_locked = [this](const std::string& subject, const std::string& password) {
+    const auto cert = make_self_signed({subject});
+    (void)folder_.write("cert.pem", cert.certificate_pem);
+    (void)folder_.write("key.pem", encrypted_key(cert, password));
+  };
+  renew_locked("locked.example", "secret");
+  auto it = start();
+  renew_locked("renewed.example", "secret");
+  it.reload_certificates();
+  EXPECT_THAT(subject(it, ""), HasSubstr("renewed.example"));
+  renew_locked("lost.example", "another");
+  EXPECT_THAT(
+      trouble_of([&] { it.reload_certificates(); }),
+      StartsWith("tls_failed: key_file " + opts_.key_file + " cannot be used: key_password is not its password"));
+  EXPECT_THAT(subject(it, ""), HasSubstr("renewed.example"));
 }
 
 TEST_F(server_certificates, may_be_of_pkcs12) {
   opts_.cert_file = folder_.write("cert.p12", pkcs12(make_self_signed({"packed.example"}), ""));
   opts_.key_file.clear();
   EXPECT_THAT(subject(start(), ""), HasSubstr("packed.example"));
+  opts_.cert_file = folder_.write("locked.p12", pkcs12(make_self_signed({"locked.example"}), "secret"));
+  const auto file = "tls_failed: cert_file " + opts_.cert_file + " cannot be used: ";
+  EXPECT_THAT(trouble(), StartsWith(file + "it is encrypted, and there is no key_password"));
+  opts_.key_password = "secret";
+  EXPECT_THAT(subject(start(), ""), HasSubstr("locked.example"));
 }
 
 TEST_F(server_certificates, rfc6066_3_are_chosen_by_the_name_that_the_client_asks_for) {
@@ -139,14 +172,7 @@ TEST_F(server_certificates, that_are_reloaded_are_for_new_connections_and_runnin
 
 TEST_F(server_certificates, that_cannot_be_used_leave_the_old_ones_in_place) {
   auto it = start();
-  const auto why_not = [&] {
-    try {
-      it.reload_certificates();
-      return std::string("it was");
-    } catch (const boost::system::system_error& e) {
-      return name(e.code()) + ": " + e.what();
-    }
-  };
+  const auto why_not = [&] { return trouble_of([&it] { it.reload_certificates(); }); };
   (void)folder_.write("cert.pem", "not a certificate");
   EXPECT_THAT(why_not(), HasSubstr(opts_.cert_file));
   EXPECT_THAT(subject(it, "first.example"), HasSubstr("first.example"));
@@ -157,7 +183,7 @@ TEST_F(server_certificates, that_cannot_be_used_leave_the_old_ones_in_place) {
   std::filesystem::remove(opts_.cert_file);
   EXPECT_THAT(why_not(), HasSubstr(opts_.cert_file));
   renew("renewed.example");
-  EXPECT_EQ(why_not(), "it was");
+  EXPECT_EQ(why_not(), "none");
   EXPECT_THAT(subject(it, "first.example"), HasSubstr("renewed.example"));
 }
 

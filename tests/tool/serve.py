@@ -152,14 +152,36 @@ class Serving(unittest.TestCase):
         done = run("open", "-v", "--cacert", cert, server.url + "/echo", stdin=b"x")
         self.assertEqual((done.returncode, done.stdout), (0, b"x"), done.stderr)
 
-    def test_of_an_encrypted_key_nobody_is_asked_for_the_password(self):
-        cert, key = self.make_certificate("server", "/CN=localhost")
+    def test_an_encrypted_key_needs_pass_and_nobody_is_asked(self):
+        cert, key = self.make_certificate("server", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
         locked = self.path("locked")
         subprocess.run(["openssl", "pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", "pass:secret"], check=True,
                        capture_output=True, timeout=STEP)
         done = run("serve", "--listen", "127.0.0.1:0", "--cert", cert, "--key", locked)
         self.assertEqual(done.returncode, 35, done.stderr)
-        self.assertIn(f"--key {locked} cannot be used: it is encrypted".encode(), done.stderr)
+        self.assertIn(f"--key {locked} cannot be used: it is encrypted, and there is no --pass".encode(), done.stderr)
+        done = run("serve", "--listen", "127.0.0.1:0", "--cert", cert, "--key", locked, "--pass", "wrong")
+        self.assertEqual(done.returncode, 35, done.stderr)
+        self.assertIn(f"--key {locked} cannot be used: --pass is not its password".encode(), done.stderr)
+        for options in (("--cert", cert, "--pass", "secret"), ("--cert", cert, "--pass=secret"),
+                        ("--cert", cert + ":secret"), (f"--cert={cert}:secret", "--pass", "another")):
+            with self.subTest(options=options):
+                server = self.serve(*options, "--key", locked)
+                done = run("open", "--cacert", cert, server.url + "/echo", stdin=b"x")
+                self.assertEqual((done.returncode, done.stdout), (0, b"x"), done.stderr)
+                with open(f"/proc/{server.process.pid}/cmdline", "rb") as seen:
+                    line = seen.read()
+                self.assertNotIn(b"secret", line)
+                self.assertIn(cert.encode(), line)
+
+    def test_a_certificate_and_its_key_from_one_file(self):
+        cert, key = self.make_certificate("server", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+        packed = self.path("packed")
+        subprocess.run(["openssl", "pkcs12", "-export", "-in", cert, "-inkey", key, "-out", packed, "-passout",
+                        "pass:secret"], check=True, capture_output=True, timeout=STEP)
+        server = self.serve("--cert", packed, "--pass", "secret")
+        done = run("open", "--cacert", cert, server.url + "/echo", stdin=b"x")
+        self.assertEqual((done.returncode, done.stdout), (0, b"x"), done.stderr)
 
     def test_mutual_tls(self):
         cert, key = self.make_certificate("client", "/CN=someone")
@@ -295,7 +317,7 @@ class Serving(unittest.TestCase):
         self.assertEqual(server.process.wait(STEP), 143)
 
     def test_usage(self):
-        for options in (("--listen", "nowhere"), ("--listen", "127.0.0.1:99999"), ("--cert", "x"), ("--threads", "0"),
+        for options in (("--listen", "nowhere"), ("--listen", "127.0.0.1:99999"), ("--pass", "x"), ("--threads", "0"),
                         ("--http", "--write-cert", "x"), ("--grace", "soon"), ("url",), ("--max-connections", "-1")):
             with self.subTest(options):
                 self.assertEqual(run("serve", *options).returncode, 2)

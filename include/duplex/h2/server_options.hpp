@@ -39,12 +39,15 @@ struct request_report {
 };
 using request_report_handler = std::function<void(const request_report&)>;
 
-/// A certificate chain and its key: PEM text, or PEM files, of which one may hold both.
+/// A certificate chain and its key: PEM text; or files, PEM, of which one may hold both, or PKCS#12, told by its
+/// content, with both.
 struct server_certificate {
   std::string certificate_pem{};
   std::string key_pem{};
   std::string cert_file{};
   std::string key_file{};
+  /// The password of the key, or of the PKCS#12 file, if it is encrypted. Nobody is asked for it.
+  std::string key_password{};
 };
 
 /// Options of a server and its connections.
@@ -62,11 +65,12 @@ struct server_options {
 
   /// Cleartext with prior knowledge instead of TLS.
   bool cleartext = false;
-  /// PEM text, or PEM files. TLS without a certificate is refused.
+  /// As in `server_certificate`. TLS without a certificate is refused.
   std::string certificate_pem{};
   std::string key_pem{};
   std::string cert_file{};
   std::string key_file{};
+  std::string key_password{};
   /// Others. Each client gets the one whose names (subjectAltName) have the name that it asks for by SNI (RFC 6066,
   /// section 3), one that has it as it is before one that has it by a wildcard; the one above if none has.
   std::vector<server_certificate> certificates{};
