@@ -157,4 +157,5 @@ TAKE_NO_TRAILERS = ("nginx",)
 # What it takes for a case to pass, for our client: options, and what is to be said of them.
 HELP = {("HAProxy", "ten_megabytes"): (("--window-size", "16M"), (
     "with --window-size 16M: while the buffer of a stream is full, HAProxy 2.6 reads nothing from that connection, and "
-    "may wait for a WINDOW_UPDATE that is in it"))}
+    "may wait for a WINDOW_UPDATE that is in it; with as much both ways it stood still in 9 of 15 runs with our first "
+    "window, in 1 with 256K, in none with 1M"))}
