@@ -46,6 +46,7 @@ constexpr std::array flags{
     row{"stream_window", "--window-size"},
     row{"connection_window", "--connection-window-size"},
     row{"max_recv_buffer", "--max-recv-buffer"},
+    row{"backlog", "--backlog"},
     row{"max_connections", "--max-connections"},
     row{"max_connections_per_address", "--max-connections-per-address"},
     row{"max_streams", "--max-streams"},

@@ -18,9 +18,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -73,13 +75,15 @@ bool is_other_file(const h2::listener& where) {
 
 }  // namespace
 
-listening::listening(const asio::any_io_executor& executor, const h2::listener& where, bool reuse_port)
+listening::listening(const asio::any_io_executor& executor, const h2::listener& where, std::size_t backlog,
+                     bool reuse_port)
     : acceptor_(executor) {
+  const auto line = static_cast<int>(std::min<std::size_t>(backlog, std::numeric_limits<int>::max()));
   try {
     if (const auto* tcp = std::get_if<h2::tcp_listener>(&where)) {
-      listen_on(*tcp, reuse_port);
+      listen_on(*tcp, line, reuse_port);
     } else if (const auto* path = std::get_if<h2::unix_listener>(&where)) {
-      listen_on(*path);
+      listen_on(*path, line);
     } else {
       listen_on(std::get<h2::inherited_listener>(where));
     }
@@ -95,7 +99,7 @@ listening::listening(const asio::any_io_executor& executor, const h2::listener& 
   learn_name();
 }
 
-void listening::listen_on(const h2::tcp_listener& where, bool reuse_port) {
+void listening::listen_on(const h2::tcp_listener& where, int backlog, bool reuse_port) {
   const bool any = where.address == "*";
   error_code ec;
   auto address = any ? asio::ip::address(asio::ip::address_v6::any()) : asio::ip::make_address(where.address, ec);
@@ -115,11 +119,11 @@ void listening::listen_on(const h2::tcp_listener& where, bool reuse_port) {
     throw system_error(last_error());
   }
   acceptor_.bind(protocol::endpoint(tcp::endpoint(address, where.port)));
-  acceptor_.listen();
+  acceptor_.listen(backlog);
 }
 
 // Nobody can connect before it listens, so that the mode holds from the first moment.
-void listening::listen_on(const h2::unix_listener& where) {
+void listening::listen_on(const h2::unix_listener& where, int backlog) {
   constexpr auto longest = sizeof(sockaddr_un::sun_path) - 1;
   if (where.path.empty() || where.path.size() > longest || where.path.find('\0') != std::string::npos) {
     throw system_error(errc::invalid_argument, "the path of a Unix socket has 1 to " + std::to_string(longest) +
@@ -140,7 +144,7 @@ void listening::listen_on(const h2::unix_listener& where) {
   device_ = file.st_dev;
   inode_ = file.st_ino;
   if (::chmod(where.path.c_str(), where.mode) != 0) throw system_error(last_error());
-  acceptor_.listen();
+  acceptor_.listen(backlog);
 }
 
 void listening::listen_on(const h2::inherited_listener& where) {

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -25,7 +26,7 @@ class listening {
   using acceptor_type = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 
   /// Binds and listens; accepting does not block. Throws `boost::system::system_error`.
-  listening(const asio::any_io_executor& executor, const h2::listener& where, bool reuse_port);
+  listening(const asio::any_io_executor& executor, const h2::listener& where, std::size_t backlog, bool reuse_port);
   listening(const listening&) = delete;
   listening& operator=(const listening&) = delete;
   ~listening() { close(); }
@@ -39,8 +40,8 @@ class listening {
   void close() noexcept;
 
  private:
-  void listen_on(const h2::tcp_listener& where, bool reuse_port);
-  void listen_on(const h2::unix_listener& where);
+  void listen_on(const h2::tcp_listener& where, int backlog, bool reuse_port);
+  void listen_on(const h2::unix_listener& where, int backlog);
   void listen_on(const h2::inherited_listener& where);
   void learn_name();
 

@@ -25,6 +25,7 @@ void check(const h2::server_options& opts) {
   };
   require("max_concurrent_streams", opts.max_concurrent_streams > 0);
   require("max_connections", opts.max_connections > 0);
+  require("backlog", opts.backlog > 0);
   require("max_connections_per_address", opts.max_connections_per_address > 0);
   require("max_streams", opts.max_streams > 0);
   require("handshake_timeout", opts.handshake_timeout.count() > 0);
@@ -73,7 +74,7 @@ void server::listen() {
   if (listeners.empty()) listeners.emplace_back(h2::tcp_listener{options_.address, options_.port});
   doors_.reserve(listeners.size());
   for (const auto& each : listeners) {
-    doors_.push_back({std::make_unique<listening>(strand_, each, options_.reuse_port)});
+    doors_.push_back({std::make_unique<listening>(strand_, each, options_.backlog, options_.reuse_port)});
     const auto& on = *doors_.back().on;
     names_.push_back(on.name());
     if (port_ == 0) port_ = on.port();

@@ -1,9 +1,11 @@
 // What a server listens on: TCP of both families, Unix sockets, descriptors that were inherited, several at a time.
 
+#include "net/listening.hpp"
 #include "peers.hpp"
 
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -54,6 +56,17 @@ TEST(a_listener, that_makes_no_sense_is_refused_with_what_it_was) {
 }
 
 // As sockets
+
+TEST(a_listener, has_no_longer_line_than_the_backlog) {
+  asio::io_context io;
+  for (const int line : {7, 30}) {
+    net::listening at(io.get_executor(), h2::tcp_listener{}, static_cast<std::size_t>(line), false);
+    ::tcp_info info{};
+    ::socklen_t size = sizeof info;
+    ASSERT_EQ(::getsockopt(at.acceptor().native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    EXPECT_EQ(info.tcpi_sacked, line) << "which is what Linux has there for a socket that listens";
+  }
+}
 
 class listening : public ::testing::Test {
  protected:
