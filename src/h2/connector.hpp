@@ -3,6 +3,7 @@
 
 #include "core/no_memory.hpp"
 #include "core/refusal.hpp"
+#include "net/cancellation.hpp"
 #include "net/completion.hpp"
 #include "net/connection.hpp"
 #include "net/dialer.hpp"
@@ -12,7 +13,6 @@
 
 #include <duplex/h2/connection.hpp>
 
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
@@ -74,25 +74,16 @@ void connect(const asio::any_io_executor& executor, const request& head, options
   const net::strand here(executor);
   const asio::any_completion_executor home(here);
 
-  // The dialer that is under way, for the cancellation slot; both are used on the strand only.
+  // The dialer that is under way, for the cancellation slot; used on the strand only. The slot may outlive the context,
+  // which a strand must not.
   struct attempt {
     net::strand here;
     std::weak_ptr<net::dialer> dialer{};  // which owns the handler, and with it this
-    bool canceled = false;
   };
   const auto under_way = std::make_shared<attempt>(attempt{here});
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  if (slot.is_connected()) {
-    // It may outlive the context, which a strand must not.
-    slot.assign([weak = std::weak_ptr(under_way)](asio::cancellation_type) {
-      const auto a = weak.lock();
-      if (!a) return;
-      asio::dispatch(a->here, [a] {
-        a->canceled = true;
-        if (const auto dialer = a->dialer.lock()) dialer->cancel();
-      });
-    });
-  }
+  const net::cancellation stop(handler, under_way, net::on_its_strand, [](attempt& a) {
+    if (const auto dialer = a.dialer.lock()) dialer->cancel();
+  });
 
   completion done(std::move(handler), home);
   auto checked = check_open(head, opts);
@@ -107,8 +98,8 @@ void connect(const asio::any_io_executor& executor, const request& head, options
 
   auto parsed = std::get<net::parsed_request>(std::move(checked));
   const auto shared_done = std::make_shared<completion>(std::move(done));
-  asio::dispatch(here, [here, parsed = std::move(parsed), opts = std::move(opts), shared_done, under_way, use, fail,
-                        preface_timeout, over = std::move(over)]() mutable {
+  asio::dispatch(here, [here, parsed = std::move(parsed), opts = std::move(opts), shared_done, under_way, stop, use,
+                        fail, preface_timeout, over = std::move(over)]() mutable {
     const auto dialer = net::dial(
         here, parsed.where, opts,
         [here, parsed, opts, shared_done, keep = under_way, use, fail, preface_timeout, began = net::connection::now()](
@@ -131,7 +122,7 @@ void connect(const asio::any_io_executor& executor, const request& head, options
         over ? over->take(here) : net::dialed(),
         parsed.head.early_data ? first_bytes(parsed.head, opts) : std::string());
     under_way->dialer = dialer;
-    if (under_way->canceled) dialer->cancel();
+    stop.catch_up(*under_way);
   });
 }
 

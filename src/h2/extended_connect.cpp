@@ -4,16 +4,15 @@
 #include "core/refusal.hpp"
 #include "h2/connector.hpp"
 #include "h2/failures.hpp"
+#include "net/cancellation.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <exception>
@@ -65,15 +64,8 @@ void start_extended_connect(const asio::any_io_executor& executor, const request
     asio::cancellation_signal stop{};
   };
   const auto under_way = std::make_shared<attempt>(net::strand(executor));
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  if (slot.is_connected()) {
-    // It may outlive the context, which a strand must not.
-    slot.assign([weak = std::weak_ptr(under_way)](asio::cancellation_type) {
-      if (const auto a = weak.lock()) {
-        asio::dispatch(a->here, [a] { a->stop.emit(asio::cancellation_type::terminal); });
-      }
-    });
-  }
+  const net::cancellation stop(handler, under_way, net::on_its_strand,
+                               [](attempt& a) { a.stop.emit(asio::cancellation_type::terminal); });
   const auto where = asio::get_associated_executor(handler, executor);
   auto done = [under_way, handler = std::move(handler)](const std::exception_ptr& error, opened result) mutable {
     if (error) result = failed(why(error));

@@ -1,11 +1,12 @@
 #pragma once
-// A cancellation slot of a user's, and the operation inside its owner, a connection or a pool, that it is for.
+// A cancellation slot of a user's, and the operation inside its owner, a connection, a pool or a dial, that it is for.
 //
 // Both are handed over to the owner, each from a thread of its own choice, and the cancellation may come first: an
 // operation that was started elsewhere waits for the strand, while a cancellation on the strand is there at once.
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/dispatch.hpp>
 
 #include <memory>
 #include <utility>
@@ -13,6 +14,9 @@
 namespace duplex::net {
 
 namespace asio = boost::asio;
+
+/// Hands over to an owner that has a strand, `here`.
+constexpr auto on_its_strand = [](auto& owner, auto f) { asio::dispatch(owner.here, std::move(f)); };
 
 /// How an operation is cancelled: `cancel(owner)`.
 template <class Cancel>
