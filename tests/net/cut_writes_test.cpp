@@ -53,5 +53,41 @@ TEST_P(cut_writes, carry_large_and_small_messages_both_ways) {
   EXPECT_TRUE(c.let_go) << "a connection is still there";
 }
 
+// A ticket in several records, of which the first has come: until OpenSSL has the others, it writes nothing.
+TEST(a_write_that_waits_for_the_rest_of_a_tls_message, goes_on_when_that_has_come_without_data) {
+  asio::io_context io;
+  const auto log = std::make_shared<wire_log>();
+  auto [near, far] = net::make_memory_pair(io.get_executor());
+  auto faulty = std::make_unique<faulty_transport>(std::move(near), log);
+  auto& below = *faulty;
+  auto [client, server] = shake_hands(io, {std::move(faulty), std::move(far)});
+  auto* ssl = dynamic_cast<net::tls_transport&>(*server).native_handle();
+  std::string plain(1000, '\0');
+  error_code ec;
+  while (!net::must_wait(ec)) client->read_some(asio::buffer(plain), ec);  // those that come with the handshake
+  const std::string much(2000, 'x');
+  ASSERT_EQ(SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), much.data(), much.size()), 1);
+  SSL_set_max_send_fragment(ssl, 512);
+  ASSERT_EQ(SSL_new_session_ticket(ssl), 1);
+  ASSERT_EQ(SSL_do_handshake(ssl), 1);
+  server->write_some({}, ec);
+  below.follow({.what = fault::split_reading, .at = 600});
+  EXPECT_EQ(client->read_some(asio::buffer(plain), ec), 0U);
+  EXPECT_EQ(client->write_some(asio::buffer(plain), ec), 0U);
+  EXPECT_EQ(ec, net::needs_input);
+
+  const core::session_config config{.defaults = {.close_timeout = 2ms}};
+  const auto c = std::make_shared<net::connection>(net::strand(io.get_executor()), std::move(client), config,
+                                                   h2::connection_info(), "http://peer:80");
+  c->add_handle();
+  c->start();
+  EXPECT_EQ(log->bytes_written, 0U);
+  EXPECT_TRUE(run_until(io, [&log] { return log->bytes_written > 0; }));
+  EXPECT_GT(server->read_some(asio::buffer(plain), ec), 0U) << ec.message();
+  EXPECT_THAT(plain, ::testing::StartsWith("PRI * HTTP/2.0\r\n"));
+  c->submit([c] { c->close(); });
+  EXPECT_TRUE(run_until_idle(io));
+}
+
 }  // namespace
 }  // namespace duplex::test

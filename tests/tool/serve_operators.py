@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from support import DUPLEX, STEP, Server, run, start
+from support import DUPLEX, STEP, Server, is_sanitized, run, start
 
 
 class Operators(unittest.TestCase):
@@ -153,6 +154,25 @@ class Operators(unittest.TestCase):
         self.assertNotIn("handshake", complaint)
         self.assertEqual(trusts("first.example", first), 0)
         self.assertEqual(server.stop(), 0)
+
+    @unittest.skipIf(is_sanitized(), "it bounds memory")
+    def test_certificates_that_there_is_no_memory_for_stay_as_they_are(self):
+        cert, key = self.write_certificate("localhost")
+        server = self.serve("--cert", cert, "--key", key)
+        at = ("open", "--cacert", self.path("old.pem"), server.url + "/sink")
+        os.rename(cert, self.path("old.pem"))
+        with open(cert, "w") as hollow:
+            hollow.truncate(1 << 30)
+        with open(f"/proc/{server.process.pid}/status") as status:
+            size = next(int(line.split()[1]) for line in status if line.startswith("VmSize:")) << 10
+        unbounded = resource.prlimit(server.process.pid, resource.RLIMIT_AS, (size + (48 << 20), resource.RLIM_INFINITY))
+        server.process.send_signal(signal.SIGHUP)
+        self.assertIn("the certificates stay as they are: std::bad_alloc", server.process.stderr.readline())
+        self.assertEqual(run(*at, stdin=b"1").stdout, b"1\n")
+        resource.prlimit(server.process.pid, resource.RLIMIT_AS, unbounded)
+        os.replace(self.path("old.pem"), cert)
+        server.process.send_signal(signal.SIGHUP)
+        self.assertIn("were read again", server.process.stderr.readline())
 
     def test_client_certificates_may_be_optional(self):
         cert = self.path("cert.pem")
