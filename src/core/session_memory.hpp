@@ -1,6 +1,8 @@
 #pragma once
 // The memory of one engine. One that found none, or whose callback failed, may leave what it has in disorder (ADR 19),
-// so it is not asked to tidy up: all of it is listed here, and given back at once.
+// so it is not asked to tidy up: all of it is known here, and given back at once.
+
+#include "core/untouched.hpp"
 
 #include <nghttp2/nghttp2.h>
 
@@ -35,8 +37,14 @@ class engine_memory {
   static void* resize(void* memory, std::size_t size, void* self) noexcept;
   void* add(link* block) noexcept;
   static void unlink(link* block) noexcept;
+  void* take_frame_buffer(std::size_t size) noexcept;
+
+  // Above all others in size. The engine makes one with the session, and puts a frame of ours into it, but for payload:
+  // hardly ever more than a page.
+  static constexpr std::size_t least_frame_buffer = 16384;
 
   link all_{&all_, &all_};
+  untouched frame_buffer_;
   nghttp2_mem functions_{this, allocate, release, allocate_zeroed, resize};
   bool orderly_ = true;
 };
