@@ -67,7 +67,11 @@ std::optional<message> inbox::take() {
   if (queue_.empty()) return m;
   m.emplace(std::move(queue_.front()));
   queue_.drop_front();
-  if (const auto* d = std::get_if<data>(&*m)) bytes_ -= d->bytes.size();
+  if (const auto* d = std::get_if<data>(&*m)) {
+    bytes_ -= d->bytes.size();
+  } else {
+    queue_.rest();  // what follows a head may be long in coming
+  }
   return m;
 }
 

@@ -379,6 +379,7 @@ struct session_callbacks {
       if (st->out.at_end() && st->out.has_trailers()) s.due_trailers_.push_back(st->id);
     } else if (frame->hd.type == NGHTTP2_HEADERS && !st->header_ops.empty()) {
       s.emit(event::kind::sent, st->id, st->header_ops.pop_front());
+      st->header_ops.rest();  // the next, if any, are trailers
     }
     const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries_end && ends_stream(*frame)) {
