@@ -160,9 +160,9 @@ bool session::apply_recorded() {
   for (const auto id : std::exchange(to_erase_, {})) {
     if (auto* s = find(id)) erase_if_over(*s);
   }
-  const bool widened = widen_begun();
+  const bool begun = settle_begun();
   const bool opened = open_waiting();
-  return opened || widened || !resets.empty();
+  return opened || begun || !resets.empty();
 }
 
 bool session::pull(outgoing& out, time_point now) try {
@@ -277,8 +277,8 @@ error_code session::respond(std::int32_t id, op_id op, const response& head, boo
   name_values list(1 + head.headers.size());
   list.add(":status", status);
   list.add(head.headers);
-  const auto source = payload_source();
-  if (checked(nghttp2_submit_response(engine_.get(), id, list.data(), list.size(), end ? nullptr : &source)) != 0) {
+  const auto flags = end ? NGHTTP2_FLAG_END_STREAM : NGHTTP2_FLAG_NONE;
+  if (checked(nghttp2_submit_headers(engine_.get(), flags, id, nullptr, list.data(), list.size(), nullptr)) != 0) {
     return errc::limit_exceeded;
   }
   s->local = progress::body;
@@ -337,10 +337,20 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
       watch_stall(*s, now);
     }
   }
-  checked(nghttp2_session_resume_data(engine_.get(), id));
+  offer(*s);
   return {};
 } catch (...) {
   return out_of_memory();
+}
+
+// The engine holds a DATA frame for as long as there may be more to frame. A stream on which we say nothing has none.
+// Returns whether there may be a frame to send now.
+bool session::offer(stream& s) {
+  if (s.offered) return checked(nghttp2_session_resume_data(engine_.get(), s.id)) == 0;
+  if (s.local != progress::body) return false;  // behind the head: `settle_begun`
+  const auto source = payload_source();
+  s.offered = checked(nghttp2_submit_data(engine_.get(), NGHTTP2_FLAG_END_STREAM, s.id, &source)) == 0;
+  return s.offered;
 }
 
 // The peer has ended the stream before we could: who has nothing left to say has lost nothing by it.
@@ -363,7 +373,7 @@ error_code session::send_trailers(std::int32_t id, op_id op, const fields& list,
   if (s->out.at_end() && s->local == progress::body) {
     due_trailers_.push_back(id);
   } else {
-    checked(nghttp2_session_resume_data(engine_.get(), id));
+    offer(*s);
   }
   return {};
 } catch (...) {

@@ -286,7 +286,9 @@ class session {
   void earn_by_stream();
   void return_credit(stream& s, std::size_t bytes);
   bool widen(stream& s, std::size_t window);
-  bool widen_begun();
+  bool widen_begun(stream& s);
+  bool settle_begun();
+  bool offer(stream& s);
   void measure(time_point now);
   bool apply_recorded();
   void stop_uploads();

@@ -43,10 +43,11 @@ std::int32_t session::open(const request_head& head, const options& opts) try {
     list.add("priority", priority);
   }
 
-  const auto source = payload_source();
+  constexpr std::int32_t next_stream = -1;
+  const auto flags = head.early_data ? NGHTTP2_FLAG_END_STREAM : NGHTTP2_FLAG_NONE;
   const auto id = accepts_streams() && may_say(head)
-                      ? checked(nghttp2_submit_request(engine_.get(), nullptr, list.data(), list.size(),
-                                                       head.early_data ? nullptr : &source, nullptr))
+                      ? checked(nghttp2_submit_headers(engine_.get(), flags, next_stream, nullptr, list.data(),
+                                                       list.size(), nullptr))
                       : -1;
   if (id < 0) return 0;
   auto& s = add_stream(id, opts);
@@ -84,6 +85,18 @@ std::optional<std::uint32_t> session::stream_limit() const {
 // Until the peer's SETTINGS are there, the engine takes its limit to be 100.
 bool session::has_place() const {
   return active_ < nghttp2_session_get_remote_settings(engine_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+// What had to wait until the head of a stream was framed, or received. Returns whether there may be a frame to send.
+bool session::settle_begun() {
+  bool any = false;
+  for (const auto id : std::exchange(begun_, {})) {
+    auto* s = find(id);
+    if (!s || s->closed || s->failed) continue;
+    any = widen_begun(*s) || any;
+    if (s->out.ready()) any = offer(*s) || any;
+  }
+  return any;
 }
 
 // Returns whether a stream was opened.

@@ -44,14 +44,7 @@ bool session::widen(stream& s, std::size_t window) {
 }
 
 // A stream begins with some of what the connection has learnt, so that a short one need not wait for its own reader.
-bool session::widen_begun() {
-  bool any = false;
-  for (const auto id : std::exchange(begun_, {})) {
-    auto* s = find(id);
-    if (s && !s->closed && !s->failed && s->remote != progress::ended) any = widen(*s, most_unread) || any;
-  }
-  return any;
-}
+bool session::widen_begun(stream& s) { return s.remote != progress::ended && widen(s, most_unread); }
 
 // Time is known when the driver asks for what to send, which it does after every read.
 void session::measure(time_point now) {

@@ -94,6 +94,8 @@ struct stream {
   bool orphan = false;
   /// RST_STREAM came from the peer.
   bool reset_by_peer = false;
+  /// The engine has been given a DATA frame for our payload.
+  bool offered = false;
 
   /// The peer wanted no more of our side after the whole of its own (RFC 9113, section 8.1).
   [[nodiscard]] bool stopped() const noexcept { return closed && !failed && send_end == errc::stream_reset; }
