@@ -19,7 +19,7 @@
 namespace duplex {
 
 /// Who reopens the stream's receive window (RFC 9113, section 5.2).
-enum class flow_control {
+enum class flow_control : std::uint8_t {
   /// Delivering a message returns its bytes.
   automatic,
   /// `stream::consume` returns them.

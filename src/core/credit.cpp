@@ -7,20 +7,25 @@
 namespace duplex::core {
 
 std::size_t credit::deliver(std::size_t n) noexcept {
-  delivered_ += n;
-  if (mode_ == flow_control::manual) return 0;
+  unread_ -= static_cast<std::uint32_t>(n);
+  if (mode_ == flow_control::manual) {
+    owed_ += n;
+    return 0;
+  }
   returned_ += n;
   return n;
 }
 
 std::size_t credit::consume(std::size_t n) noexcept {
-  const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(n, owed()));
+  const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(n, owed_));
+  owed_ -= now;
   returned_ += now;
   return now;
 }
 
-bool credit::balanced(std::size_t inbox_bytes) const noexcept {
-  return returned_ <= delivered_ && delivered_ <= received_ && unread() == inbox_bytes;
+void credit::drop() noexcept {
+  returned_ = received();
+  owed_ = unread_ = 0;
 }
 
 }  // namespace duplex::core

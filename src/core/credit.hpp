@@ -1,8 +1,7 @@
 #pragma once
 // The flow-control ledger of one stream's receiving side (RFC 9113, section 5.2).
 //
-//   received  =  unread (inbox)  +  delivered
-//   delivered =  owed (manual, waiting for consume)  +  returned (WINDOW_UPDATE)
+//   received  =  unread (inbox)  +  owed (manual, waiting for consume)  +  returned (WINDOW_UPDATE)
 //
 // Only payload is counted: padding is invisible to the user, so the engine returns it by itself.
 
@@ -17,7 +16,7 @@ class credit {
   explicit credit(flow_control mode) noexcept : mode_(mode) {}
 
   /// `n` bytes came from the peer into the inbox.
-  void arrive(std::size_t n) noexcept { received_ += n; }
+  void arrive(std::size_t n) noexcept { unread_ += static_cast<std::uint32_t>(n); }
 
   /// `n` bytes went from the inbox to the user. Returns how many to give back to the peer now.
   std::size_t deliver(std::size_t n) noexcept;
@@ -25,20 +24,23 @@ class credit {
   /// The user is done with `n` bytes. Returns how many to give back now: never more than is owed.
   std::size_t consume(std::size_t n) noexcept;
 
-  [[nodiscard]] std::uint64_t unread() const noexcept { return received_ - delivered_; }
-  /// Delivered, not yet returned.
-  [[nodiscard]] std::uint64_t owed() const noexcept { return delivered_ - returned_; }
+  /// The inbox was emptied, and nobody will be: all counts as returned.
+  void drop() noexcept;
 
+  [[nodiscard]] std::uint64_t received() const noexcept { return unread_ + owed_ + returned_; }
+  [[nodiscard]] std::uint64_t unread() const noexcept { return unread_; }
+  /// Delivered, not yet returned.
+  [[nodiscard]] std::uint64_t owed() const noexcept { return owed_; }
   [[nodiscard]] std::uint64_t returned() const noexcept { return returned_; }
 
-  /// The equations above, for debug builds and tests.
-  [[nodiscard]] bool balanced(std::size_t inbox_bytes) const noexcept;
+  /// With the inbox, for debug builds and tests.
+  [[nodiscard]] bool balanced(std::size_t inbox_bytes) const noexcept { return unread_ == inbox_bytes; }
 
  private:
-  flow_control mode_;
-  std::uint64_t received_ = 0;
-  std::uint64_t delivered_ = 0;
   std::uint64_t returned_ = 0;
+  std::uint64_t owed_ = 0;
+  std::uint32_t unread_ = 0;  // a window has 31 bits
+  flow_control mode_;
 };
 
 }  // namespace duplex::core

@@ -48,7 +48,7 @@ bool inbox::push_data(std::string_view bytes, std::size_t more) {
   } else {
     queue_.emplace_back(data{bytes.size() < least_in_run ? std::string(bytes) : with_room(bytes, more)});
   }
-  bytes_ += bytes.size();
+  bytes_ += static_cast<std::uint32_t>(bytes.size());
   return true;
 }
 
@@ -68,7 +68,7 @@ std::optional<message> inbox::take() {
   m.emplace(std::move(queue_.front()));
   queue_.drop_front();
   if (const auto* d = std::get_if<data>(&*m)) {
-    bytes_ -= d->bytes.size();
+    bytes_ -= static_cast<std::uint32_t>(d->bytes.size());
   } else {
     queue_.rest();  // what follows a head may be long in coming
   }

@@ -7,7 +7,9 @@
 #include <duplex/error.hpp>
 #include <duplex/message.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -16,7 +18,8 @@ namespace duplex::core {
 class inbox {
  public:
   /// `limit`: most bytes of data that may wait.
-  explicit inbox(std::size_t limit) noexcept : limit_(limit) {}
+  explicit inbox(std::size_t limit) noexcept
+      : limit_(static_cast<std::uint32_t>(std::min<std::size_t>(limit, UINT32_MAX))) {}  // and a window has 31 bits
 
   /// Appends a message that is not data. `done` also sets the end to `errc::closed`.
   void push(message m);
@@ -44,8 +47,8 @@ class inbox {
 
  private:
   fifo<message> queue_;
-  std::size_t bytes_ = 0;
-  std::size_t limit_;
+  std::uint32_t bytes_ = 0;
+  std::uint32_t limit_;
   reason end_;
 };
 

@@ -41,7 +41,7 @@ void outbox::push(op_id op, std::span<const std::string_view> parts, bool end, k
 void outbox::keep(std::string_view bytes) {
   if (bytes.empty()) return;
   bytes_ += bytes.size();
-  kept_bytes_ += bytes.size();
+  kept_bytes_ += static_cast<std::uint32_t>(bytes.size());
   if (queue_.empty() || queue_.back().how != kind::kept || queue_.back().own.size() + bytes.size() > joined_size) {
     queue_.push_back(entry{0, {}, {}, 0, kind::kept, false});
   }
@@ -64,7 +64,7 @@ std::size_t outbox::read(outgoing& to, std::size_t size, completed& done) {
     if (front.how == kind::kept) {
       to.append(rest.substr(0, n));
       front.read += n;
-      kept_bytes_ -= n;
+      kept_bytes_ -= static_cast<std::uint32_t>(n);
     } else {
       to.lend(rest.substr(0, n));
       front.lent.remove_prefix(n);
@@ -93,7 +93,7 @@ void outbox::keep_what_fits(completed& done) {
       first->how = kind::kept;
       first->last = false;
     }
-    kept_bytes_ += size;
+    kept_bytes_ += static_cast<std::uint32_t>(size);
     done.push_back(op);
     --waiting_;
   }

@@ -11,6 +11,7 @@
 
 #include <duplex/fields.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,7 +36,8 @@ class outbox {
   enum class kind : std::uint8_t { borrowed, buffered, kept };
 
   /// `capacity`: most bytes of buffered sends that wait.
-  explicit outbox(std::size_t capacity) noexcept : capacity_(capacity) {}
+  explicit outbox(std::size_t capacity) noexcept
+      : capacity_(static_cast<std::uint32_t>(std::min<std::size_t>(capacity, UINT32_MAX))) {}
 
   /// Queues the bytes of one send; `end` half-closes behind them.
   void push(op_id op, std::span<const std::string_view> parts, bool end, kind how, completed& done);
@@ -95,9 +97,9 @@ class outbox {
 
   fifo<entry> queue_;
   std::unique_ptr<fields> trailers_;
-  std::size_t capacity_;
   std::size_t bytes_ = 0;
-  std::size_t kept_bytes_ = 0;
+  std::uint32_t capacity_;
+  std::uint32_t kept_bytes_ = 0;
   std::uint32_t lent_ = 0;     // borrowed sends in the queue
   std::uint32_t waiting_ = 0;  // buffered sends that were not copied
   ending end_ = ending::open;

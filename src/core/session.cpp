@@ -416,30 +416,32 @@ void session::watch_stall(stream& s, time_point now) {
   const bool watched = s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()));
   const bool was_watched = s.stalls_at != never;
   // A byte now and then is no progress: a peer could hold what we have for it as long as it likes.
-  if (watched ? was_watched && s.bytes_sent - s.stall_began_at < s.stall_bytes : !was_watched) return;
+  const auto sent = static_cast<std::uint32_t>(s.bytes_sent);
+  if (watched ? was_watched && sent - s.stall_began_at < s.stall_bytes : !was_watched) return;
   s.stalls_at = watched ? after(now, s.send_timeout) : never;
-  s.stall_began_at = s.bytes_sent;
-  stalls_.push_back(s.id);
+  s.stall_began_at = sent;
+  if (stalls_.empty() || stalls_.back() != s.id) stalls_.push_back(s.id);
 }
 
 // As `watch_stall` where nothing is left to be sent, which is what most frames leave behind.
 void session::end_stall(stream& s) {
   s.stalls_at = never;
-  if (s.told_stalls_at != never) stalls_.push_back(s.id);
+  if (s.told_to_stall) stalls_.push_back(s.id);
 }
 
 // Most sends are framed in the turn that they were made in: they never get a deadline.
 void session::settle_stalls() {
   for (const auto id : stalls_) {
     auto* s = find(id);
-    if (!s || s->stalls_at == s->told_stalls_at) continue;
-    s->told_stalls_at = s->stalls_at;
+    if (!s) continue;
+    const bool stalls = s->stalls_at != never;
     const deadline_key key{id, waiting::borrowed_sends, 0};
-    if (s->stalls_at != never) {
+    if (stalls) {
       deadlines_.set(key, s->stalls_at);
-    } else {
+    } else if (s->told_to_stall) {
       deadlines_.clear(key);
     }
+    s->told_to_stall = stalls;
   }
   stalls_.clear();
 }
@@ -447,7 +449,8 @@ void session::settle_stalls() {
 void session::clear_deadlines(stream& s) {
   deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::end, 1});
   s.timed_sends = 0;
-  s.stalls_at = s.told_stalls_at = never;
+  s.stalls_at = never;
+  s.told_to_stall = false;
 }
 
 std::optional<message> session::receive(std::int32_t id) {
@@ -506,7 +509,7 @@ void session::release(std::int32_t id, time_point now) try {
 void session::drop_unread(stream& s, reason why) {
   unread_ -= s.in.bytes();
   s.in.abort(why);
-  s.ledger = credit(flow_control::automatic);
+  s.ledger.drop();
 }
 
 // Linear in the number of streams, but it ends one.

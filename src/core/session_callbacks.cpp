@@ -177,7 +177,7 @@ struct session_callbacks {
         return reset_later(s, st, errc::limit_exceeded, "more 1xx replies than max_informational", h2::code::cancel);
       }
       --st.informational_left;
-      st.informational_bytes += block.bytes;
+      st.informational_bytes += static_cast<std::uint32_t>(block.bytes);
       if (st.informational_bytes > s.config_.defaults.max_header_bytes) {
         return reset_later(s, st, errc::limit_exceeded, "1xx replies that are together above max_header_bytes",
                            h2::code::cancel);
@@ -212,7 +212,6 @@ struct session_callbacks {
       return 0;
     }
     st->ledger.arrive(size);
-    st->bytes_received += size;
     s.payload_.received += size;
     s.unread_ += size;
     if (s.unread_ > s.config_.defaults.max_connection_buffer) s.drop_greediest();

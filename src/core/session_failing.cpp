@@ -103,7 +103,7 @@ void session::lost(error_code why, std::string message, origin from) try {
 
 void session::record_end(const stream& s) {
   if (!config_.tell_ended || s.remote == progress::head) return;  // nobody has heard of its beginning
-  ended_.push_back({s.id, s.status, s.bytes_received, s.bytes_sent, s.failed});
+  ended_.push_back({s.id, s.status, s.ledger.received(), s.bytes_sent, s.failed});
 }
 
 // The engine is not asked any more, so nobody else says that the streams are over.

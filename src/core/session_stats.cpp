@@ -36,7 +36,7 @@ h2::stream_stats session::stats(const stream& s) const {
   out.unconsumed_bytes = s.ledger.owed();
   out.queued_bytes = s.out.bytes();
   out.bytes_sent = s.bytes_sent;
-  out.bytes_received = s.bytes_received;
+  out.bytes_received = s.ledger.received();
   return out;
 }
 

@@ -34,11 +34,10 @@ namespace duplex::core {
 
 enum class progress : std::uint8_t { head, body, ended };
 
-/// What `rate` bytes a second come to; at least one, and no end of them for a time without end.
-[[nodiscard]] inline std::uint64_t bytes_within(options::duration time, std::size_t rate) noexcept {
-  constexpr double most = 1e18;
+/// What `rate` bytes a second come to; at least one, and no more than a window can have.
+[[nodiscard]] inline std::uint32_t bytes_within(options::duration time, std::size_t rate) noexcept {
   const auto bytes = std::chrono::duration<double>(time).count() * static_cast<double>(rate);
-  return static_cast<std::uint64_t>(std::clamp(bytes, 1.0, most));
+  return static_cast<std::uint32_t>(std::clamp<double>(bytes, 1, INT32_MAX));
 }
 
 struct stream {
@@ -62,40 +61,40 @@ struct stream {
   fifo<op_id> header_ops{};
 
   std::uint64_t bytes_sent = 0;
-  std::uint64_t bytes_received = 0;
   std::shared_ptr<const failure> failed{};
   /// What was wrong with a frame of the peer, in words.
   std::unique_ptr<const std::string> invalid_frame{};
 
   options::duration send_timeout;
-  /// Until when `stall_bytes` that were lent must be framed, and what the session's deadlines know of it.
+  /// Until when `stall_bytes` that were lent must be framed.
   time_point stalls_at = never;
-  time_point told_stalls_at = never;
-  std::uint64_t stall_began_at = 0;  // of `bytes_sent`
-  std::uint64_t stall_bytes;
-  std::size_t informational_bytes = 0;
 
   // There are many idle streams: what is small stands together.
+  std::uint32_t stall_bytes;
+  std::uint32_t stall_began_at = 0;  // of `bytes_sent`, as far as it fits
   /// What the peer may send before some of it is read.
   std::uint32_t window = 0;
-  std::uint32_t informational_left;  // of `max_informational`
-  std::uint32_t timed_sends = 0;     // buffered ones that have a deadline
-  std::uint32_t head_bytes = 0;      // of a client's request
+  std::uint32_t informational_left;       // of `max_informational`
+  std::uint32_t informational_bytes = 0;  // of `max_header_bytes`
+  std::uint32_t timed_sends = 0;          // buffered ones that have a deadline
+  std::uint32_t head_bytes = 0;           // of a client's request
   std::int32_t id;
   std::uint16_t status = 0;  // of a server's response
   progress remote = progress::head;
   progress local = progress::head;
   /// Why sending is over before its end; set with every failure, and where the peer stopped us.
   reason send_end{};
-  bool wants_informational;
   /// The engine has forgotten the stream: no frame can be sent or received on it.
   bool closed = false;
+  bool wants_informational : 1;
   /// The user has dropped it: erased once it is closed.
-  bool orphan = false;
+  bool orphan : 1 = false;
   /// RST_STREAM came from the peer.
-  bool reset_by_peer = false;
+  bool reset_by_peer : 1 = false;
   /// The engine has been given a DATA frame for our payload.
-  bool offered = false;
+  bool offered : 1 = false;
+  /// The session's deadlines have one for `stalls_at`, or for an earlier one.
+  bool told_to_stall : 1 = false;
 
   /// The peer wanted no more of our side after the whole of its own (RFC 9113, section 8.1).
   [[nodiscard]] bool stopped() const noexcept { return closed && !failed && send_end == errc::stream_reset; }

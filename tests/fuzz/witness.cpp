@@ -85,7 +85,7 @@ void witness::check_arrival() {
     const auto& inside = us_.stream(id);
     if (inside.failed || inside.closed || inside.in.end()) continue;
     require(s.payload.size() == s.delivered + inside.in.bytes());
-    require(inside.bytes_received == s.payload.size());
+    require(inside.ledger.received() == s.payload.size());
   }
 }
 
