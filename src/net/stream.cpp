@@ -29,7 +29,7 @@ std::string what_the_handler_threw() {
 
 stream_state::stream_state(std::shared_ptr<connection> c, std::int32_t id, const options& opts, bool dedicated)
     : connection_(std::move(c)),
-      recv_timeout_(opts.recv_timeout),
+      recv_timeout_(opts.recv_timeout.value_or(without_end)),
       id_(id),
       dedicated_(dedicated),
       consumes_(opts.flow == flow_control::manual) {}

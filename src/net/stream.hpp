@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 namespace duplex::net {
 
@@ -31,7 +30,9 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   [[nodiscard]] const std::shared_ptr<connection>& get_connection() const noexcept { return connection_; }
   [[nodiscard]] std::int32_t id() const noexcept { return id_; }
   [[nodiscard]] std::optional<failure> why_failed() const;
-  [[nodiscard]] const std::optional<options::duration>& recv_timeout() const noexcept { return recv_timeout_; }
+  [[nodiscard]] std::optional<options::duration> recv_timeout() const noexcept {
+    return recv_timeout_ == without_end ? std::nullopt : std::optional(recv_timeout_);
+  }
 
   /// Whether the user returns the bytes of what was delivered (`flow_control::manual`).
   [[nodiscard]] bool consumes() const noexcept { return consumes_; }
@@ -80,6 +81,8 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   void drop_operations() noexcept;
 
  private:
+  static constexpr options::duration without_end = options::duration::max();
+
   struct parked_recv {
     core::op_id op;
     recv_completion done;
@@ -110,11 +113,10 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   void publish_failure(const core::stream* s);
 
   std::shared_ptr<connection> connection_;
-  std::optional<options::duration> recv_timeout_;
 
   std::optional<parked_recv> recv_;
   core::fifo<waiting_send> sends_;  // in their order, in which they end
-  std::vector<send_completion> over_;
+  core::fifo<send_completion> over_;
   home::token listening_;  // unless the mode is off
   std::shared_ptr<active_handler> handler_;
   std::thread::id handler_thread_{};  // that is running it, outside
@@ -122,10 +124,11 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   std::shared_ptr<const failure> failure_;
 
   // There are many idle streams: what is small stands together.
+  options::duration recv_timeout_;  // `without_end`: none
   std::int32_t id_;
   active mode_ = active::off;
-  bool dedicated_;
-  bool consumes_;
+  const bool dedicated_ : 1;
+  const bool consumes_ : 1;
   bool active_scheduled_ = false;  // or running, outside
   std::atomic<bool> failed_ = false;
 };
