@@ -184,7 +184,7 @@ struct options {
   /// Cap on the unread bytes of all streams of a connection; beyond it the stream with most of them is reset, and its
   /// unread bytes are dropped.
   std::size_t max_connection_buffer = std::size_t{256} << 20;
-  /// Bytes that blocking sends may leave behind unsent.
+  /// Bytes that blocking sends may leave behind unsent; no more than 4 GiB.
   std::size_t send_buffer = std::size_t{1} << 20;
   /// Size of one received field section: names, values and 32 bytes a field (RFC 9113, section 10.5.1).
   std::size_t max_header_bytes = std::size_t{64} << 10;
