@@ -150,7 +150,7 @@ TEST(client, adds_connections_up_to_the_bound_and_then_lets_opens_wait) {
 
   // Whatever place comes first is that of the one that waits.
   near[3].reset(0x8);
-  EXPECT_FALSE(std::get<0>(get(std::move(opening[6]))));
+  near.push_back(std::get<1>(get(std::move(opening[6]))));
   h.take(1);
   EXPECT_EQ(h.per_connection.size(), 3U);
 }
