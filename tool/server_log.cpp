@@ -27,13 +27,13 @@ std::string lost_lines(std::uint64_t lines) {
   return utc_now() + " duplex: " + std::to_string(lines) + " lines were lost\n";
 }
 
-// What a terminal would obey, or not understand, is escaped; lines stay lines.
-std::string printable(std::string_view text) {
+// What a terminal would obey, or not understand, is escaped. A client writes no line of its own.
+std::string printable(std::string_view text, bool has_lines = false) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte >= 0x20 && byte < 0x7f) || c == '\n') {
+    if ((byte >= 0x20 && byte < 0x7f) || (has_lines && c == '\n')) {
       out += c;
     } else {
       out.append("\\x").append({digits[byte >> 4U], digits[byte & 0xfU]});
@@ -80,7 +80,7 @@ std::string tls_of(const h2::connection_info& client) {
   if (client.tls_version.empty()) return {};
   auto out = " tls=" + client.tls_version + " cipher=" + client.tls_cipher;
   if (!client.tls_alpn.empty()) out += " alpn=" + client.tls_alpn;
-  if (!client.tls_server_name.empty()) out += " sni=" + client.tls_server_name;
+  if (!client.tls_server_name.empty()) out += " sni=" + quoted(client.tls_server_name);
   if (!client.peer_certificate.empty()) out += " certificate=" + quoted(client.peer_certificate);
   return out;
 }
@@ -106,7 +106,7 @@ std::string to_line(const h2::request_report& r) {
              std::to_string(r.status) + " " + std::to_string(r.bytes_received) + " " + std::to_string(r.bytes_sent) +
              " " + std::to_string(r.duration.count()) + "us" + tls_of(r.client);
   if (r.why) out += " error=" + error_of(*r.why);
-  return out + "\n";
+  return out;
 }
 
 boost::json::object to_event(const h2::connection_info& client, const frame_info& f) {
@@ -130,11 +130,11 @@ server_log::server_log(const log_settings& wanted)
 void server_log::listening(const std::string& url) { file_.write("listening on " + url + "\n"); }
 
 void server_log::request(const h2::request_report& r) {
-  wanted_.json ? write(to_event(r)) : file_.write(printable(to_line(r)));
+  wanted_.json ? write(to_event(r)) : file_.write(printable(to_line(r)) + "\n");
 }
 
 void server_log::frame(const h2::connection_info& client, const frame_info& f) {
-  wanted_.json ? write(to_event(client, f)) : file_.write(printable(to_lines(f, head_of(client))));
+  wanted_.json ? write(to_event(client, f)) : file_.write(printable(to_lines(f, head_of(client)), true));
 }
 
 void server_log::failed(const h2::connection_info& client, const failure& why) {

@@ -94,7 +94,8 @@ frame_info trace_received(const nghttp2_frame& frame, const request_head& pseudo
   if (frame.hd.type != NGHTTP2_HEADERS) return info;
   if (status != 0) add_field(info.text, ":status", std::to_string(status), false);
   for (const auto& [name, value] : {std::pair(":method", &pseudo.method), std::pair(":scheme", &pseudo.scheme),
-                                    std::pair(":authority", &pseudo.authority), std::pair(":path", &pseudo.path)}) {
+                                    std::pair(":authority", &pseudo.authority), std::pair(":path", &pseudo.path),
+                                    std::pair(":protocol", &pseudo.protocol)}) {
     if (!value->empty()) add_field(info.text, name, *value, false);
   }
   for (const auto& f : list) add_field(info.text, f.name, f.value, f.sensitive);

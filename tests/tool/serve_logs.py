@@ -5,10 +5,13 @@ import json
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 from support import STEP, Server, Talk, run
 
@@ -96,8 +99,21 @@ class Seen(unittest.TestCase):
                         self.assertTrue(event["tls_cipher"].startswith("TLS_"), event)
                         self.assertIn('Alice "A"', event["certificate_subject"])
                     else:
-                        self.assertRegex(line, r' tls=TLSv1\.3 cipher=TLS_\S+ alpn=h2 sni=localhost '
+                        self.assertRegex(line, r' tls=TLSv1\.3 cipher=TLS_\S+ alpn=h2 sni="localhost" '
                                                r'certificate=".*Alice.*A.*"\n$')
+
+    def test_a_client_writes_no_line_and_no_fact_of_its_own(self):
+        server = self.serve("--access-log")
+        there = urllib.parse.urlsplit(server.url)
+        context = ssl._create_unverified_context()
+        context.set_alpn_protocols(["h2"])
+        head = b"\x82\x87\x84\x01\x01x"  # GET https /, of "x"
+        with context.wrap_socket(socket.create_connection((there.hostname, there.port), STEP),
+                                 server_hostname='x" error=none\n2026-11-29T11:35:02.118Z POST https://h/') as client:
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) +
+                           bytes([0, 0, len(head), 1, 5, 0, 0, 0, 1]) + head)
+            self.assertTrue(self.line(server).endswith(
+                r' sni="x\" error=none\x0a2026-11-29T11:35:02.118Z POST https://h/"' + "\n"))
 
     def write_certificate(self, cert, key):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
@@ -121,6 +137,15 @@ class Seen(unittest.TestCase):
             self.assertTrue(any(re.match(rf"{mark} \[1\] DATA( end_stream)?, 5 bytes$", s) for s in of_stream), of_stream)
         self.assertRegex(of_stream[-1], r"^\[1\] POST \S+/echo 200 5 5 ")
         self.assertTrue(any(re.search(r"#1 <     :path: /echo\n", line) for line in lines), lines)
+
+    def test_an_extended_connect_says_its_protocol(self):
+        server = self.serve("--http", "--extended-connect", "--frame-log")
+        head = b"\x02\x07CONNECT\x86\x84\x01\x01x\x00\x09:protocol\x09websocket"
+        with socket.create_connection(("127.0.0.1", server.port), STEP) as client:
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) +
+                           bytes([0, 0, len(head), 1, 4, 0, 0, 0, 1]) + head)
+            while not re.search(r"#1 <     :protocol: websocket\n$", line := self.line(server)):
+                self.assertNotIn(" > [1] ", line)
 
     def test_frames_in_json(self):
         server = self.serve("--http", "--json", "--frame-log")
