@@ -11,13 +11,41 @@
 namespace duplex::tool {
 namespace {
 
-constexpr std::string_view certificate = "--cert";
-constexpr std::array<std::string_view, 3> flags{"--pass", "--proxy-user", certificate};
+enum class secret { all, of_certificate, of_url };
 
-void hide(std::string_view flag, char* value) {
+struct flag {
+  std::string_view name;
+  secret what;
+};
+
+constexpr std::array flags{flag{"--pass", secret::all},
+                           flag{"--proxy-user", secret::all},
+                           flag{"-x", secret::of_url},
+                           flag{"--cert", secret::of_certificate},
+                           flag{"--proxy", secret::of_url},
+                           flag{"--socks5", secret::of_url},
+                           flag{"--socks5-hostname", secret::of_url}};
+
+// The password in `SCHEME://USER:PASSWORD@HOST`.
+std::string_view password_in(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
+  const auto user = url.substr(0, url.find_first_of("/?#"));
+  const auto end = user.rfind('@');
+  const auto colon = user.find(':');
+  if (end == std::string_view::npos || colon >= end) return {};
+  return user.substr(colon + 1, end - colon - 1);
+}
+
+std::string_view secret_in(std::string_view text, secret what) {
+  if (what == secret::of_url) return password_in(text);
+  return what == secret::all ? text : text.substr(text.size() - parse_certificate(text).password.size());
+}
+
+void hide(char* value, secret what) {
   const std::string_view text(value);
-  const auto size = flag == certificate ? parse_certificate(text).password.size() : text.size();
-  std::fill_n(value + text.size() - size, size, '*');
+  const auto found = secret_in(text, what);
+  if (!found.empty()) std::fill_n(value + (found.data() - text.data()), found.size(), '*');
 }
 
 }  // namespace
@@ -25,12 +53,16 @@ void hide(std::string_view flag, char* value) {
 void hide_secrets(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view text(argv[i]);
-    const auto flag = text.substr(0, text.find('='));
-    if (std::find(flags.begin(), flags.end(), flag) == flags.end()) continue;
-    if (flag != text) {
-      hide(flag, argv[i] + flag.size() + 1);
-    } else if (i + 1 < argc) {
-      hide(flag, argv[++i]);
+    const auto* const named = std::find_if(flags.begin(), flags.end(), [&](const flag& f) {
+      return text == f.name || (text.starts_with(f.name) && text[f.name.size()] == '=') ||
+             (f.name == "-x" && text.starts_with(f.name));
+    });
+    if (named == flags.end()) {
+      if (text.find("://") != std::string_view::npos) hide(argv[i], secret::of_url);
+    } else if (text == named->name) {
+      if (i + 1 < argc) hide(argv[++i], named->what);
+    } else {
+      hide(argv[i] + named->name.size() + (text[named->name.size()] == '=' ? 1 : 0), named->what);
     }
   }
 }

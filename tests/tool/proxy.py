@@ -4,7 +4,7 @@ import socket
 import threading
 import unittest
 
-from support import ServedTestCase, kinds, payload, run
+from support import ServedTestCase, Talk, kinds, payload, run
 
 
 class Proxy:
@@ -97,6 +97,21 @@ class ThroughProxies(ServedTestCase):
                       "--proxy-header", "X-Team: a")
             self.assertIn("\r\nproxy-authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n", proxy.asked[0])
             self.assertIn("\r\nx-team: a\r\n", proxy.asked[0])
+
+    def test_ps_shows_no_password_of_a_url(self):
+        with Proxy() as proxy:
+            login = f"bob:hunter2@127.0.0.1:{proxy.port}"
+            for options in (("-x", login), ("-x" + login,), ("-x", "http://" + login), (f"--proxy=http://{login}",)):
+                with self.subTest(options=options):
+                    talk = Talk(self.plain.url.replace("localhost", "eve:hunter2@far.invalid") + "/echo", *options)
+                    self.addCleanup(talk.kill)
+                    self.assertEqual(talk.event()["event"], "open")
+                    with open(f"/proc/{talk.process.pid}/cmdline", "rb") as seen:
+                        line = seen.read()
+                    self.assertNotIn(b"hunter2", line)
+                    self.assertIn(b"bob:*******@127.0.0.1", line)
+                    self.assertIn(b"eve:*******@far.invalid", line)
+            self.assertIn("\r\nproxy-authorization: Basic Ym9iOmh1bnRlcjI=\r\n", proxy.asked[-1])
 
     def test_socks_with_names_resolved_there_or_here(self):
         with Proxy(socks=True) as proxy:
