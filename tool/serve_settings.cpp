@@ -167,7 +167,7 @@ void add_limit_options(CLI::App& app, serve_settings& settings) {
   add_count(app, "--max-connections-per-address", "Of these, from one address (no limit)",
             options.max_connections_per_address)
       ->group(group);
-  add_count(app, "--backlog", "Connections that wait to be accepted at each address (512)", options.backlog)
+  add_count(app, "--backlog", "Connections that wait to be accepted at each TCP address (512)", options.backlog)
       ->group(group);
   add_count(app, "--max-streams", "Requests at the same time, on all connections (100000)", options.max_streams)
       ->group(group);

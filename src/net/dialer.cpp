@@ -284,6 +284,9 @@ class attempt final : public dialer, public std::enable_shared_from_this<attempt
     unix_ = std::make_unique<unix_protocol::socket>(strand_.get_inner_executor());
     auto connected = [self = shared_from_this()](error_code ec) {
       if (self->over()) return;
+      // Where the line of those who wait is full, the system says so at once, which Asio takes for "not yet".
+      if (!ec) self->unix_->remote_endpoint(ec);
+      if (ec == asio::error::not_connected) ec = asio::error::try_again;
       const auto& path = self->options_.unix_socket;
       if (ec) {
         return self->cannot_connect(path + " (" + ec.message() + ")", ec == asio::error::connection_refused);

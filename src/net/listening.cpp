@@ -83,7 +83,8 @@ listening::listening(const asio::any_io_executor& executor, const h2::listener& 
     if (const auto* tcp = std::get_if<h2::tcp_listener>(&where)) {
       listen_on(*tcp, line, reuse_port);
     } else if (const auto* path = std::get_if<h2::unix_listener>(&where)) {
-      listen_on(*path, line);
+      // Whoever finds the line full there fails at once, instead of trying again.
+      listen_on(*path, std::max<int>(line, acceptor_type::max_listen_connections));
     } else {
       listen_on(std::get<h2::inherited_listener>(where));
     }

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Every exit status, and the message and the event that go with it."""
+import contextlib
+import errno
 import json
 import os
 import socket
 import struct
+import tempfile
 import unittest
 
 from raw_server import fresh_certificate, server_context
@@ -98,6 +101,19 @@ class Statuses(ServedTestCase):
 
     def test_7_a_unix_socket_that_is_not_there(self):
         self.fails(7, "connect_failed", "http://localhost/", "--unix-socket", "/nonexistent/socket")
+
+    def test_7_a_unix_socket_where_too_many_wait(self):
+        with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as held:
+            path = os.path.join(scratch, "socket")
+            listener = held.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(path)
+            listener.listen(0)
+            while True:
+                waits = held.enter_context(socket.socket(socket.AF_UNIX))
+                waits.setblocking(False)
+                if waits.connect_ex(path) == errno.EAGAIN:
+                    break
+            self.fails(7, "connect_failed", "http://localhost/", "--unix-socket", path)
 
     def test_16_the_connection_is_ended_by_goaway(self):
         def behave(connection):
