@@ -180,8 +180,6 @@ void connection::begin_request(std::int32_t id) {
                    "more requests are under way than max_streams");
     return session_.release(id, now());
   }
-  // Its client took it back before anybody saw it; to start a handler and to fail it costs much more than to send that.
-  if (s->failed && s->reset_by_peer) return session_.release(id, now());
   if (options_.max_time) session_.end_at(id, core::after(now(), *options_.max_time));
   auto state = add_stream(id, options_, false);
   ready_.hand_over(std::move(s->head), std::make_shared<stream_handle>(std::move(state)));
