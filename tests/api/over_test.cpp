@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -82,11 +83,13 @@ TEST(over, a_pair_of_unix_sockets) {
   service server(echo_back);
   context_threads threads;
   unix_socket ours(threads.executor());
-  unix_socket theirs(threads.executor());
-  asio::local::connect_pair(ours, theirs);
-  auto there = connected(threads.executor(), server.server().port());
-  asio::co_spawn(threads.executor(), carry(theirs, there), asio::detached);
-  asio::co_spawn(threads.executor(), carry(there, theirs), asio::detached);
+  const auto theirs = std::make_shared<unix_socket>(threads.executor());
+  asio::local::connect_pair(ours, *theirs);
+  const auto there = std::make_shared<tcp::socket>(connected(threads.executor(), server.server().port()));
+  // They are used until the threads end.
+  const auto carry_on = [](auto from, auto to) -> asio::awaitable<void> { co_await carry(*from, *to); };
+  asio::co_spawn(threads.executor(), carry_on(theirs, there), asio::detached);
+  asio::co_spawn(threads.executor(), carry_on(there, theirs), asio::detached);
   auto link = h2::connection::over(std::move(ours), server.url(), bounded());
   EXPECT_THAT(ask(link, server.url()), echoed);
   link.shutdown(1s);
