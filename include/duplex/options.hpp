@@ -140,9 +140,9 @@ struct options {
   /// `errc::timeout`. None: streams may live for ever.
   std::optional<duration> max_time{};
   /// How many bytes a second a peer must move at least while it holds us up; slower is no progress. With DATA of ours
-  /// that lacks its window so many count over `send_timeout`: a WINDOW_UPDATE of one byte gives no new time. On a
-  /// server also with a frame that the client began, after five seconds. A stream on which neither side has anything
-  /// under way may be silent for ever. 0: a single byte is progress enough, and a frame may take for ever.
+  /// that lacks its window so many count over `send_timeout`, 2 GiB at most: a WINDOW_UPDATE of one byte gives no new
+  /// time. On a server also with a frame that the client began, after five seconds. A stream on which neither side has
+  /// anything under way may be silent for ever. 0: a single byte is progress enough, and a frame may take for ever.
   std::size_t min_rate = 240;
   /// How long an orderly close waits for the peer before the transport is closed; longer while the peer takes what it
   /// was sent, for `send_timeout` at most. As long a server that shuts down waits for the answer to its first GOAWAY.

@@ -89,9 +89,10 @@ struct server_options {
   std::size_t max_connections = 10000;
   /// Of these, from one IP address; more are closed at once. No bound, because behind a proxy all come from one.
   std::size_t max_connections_per_address = infinity;
-  /// Connections that wait at each listener, less where the system allows less (`net.core.somaxconn`); a client beyond
-  /// it tries again after a second, and later. Those who came and have left again wait as well, and each costs its
-  /// time: a longer line takes a larger crowd, a shorter one is over sooner. An inherited listener keeps its own.
+  /// Connections that wait at each TCP listener, less where the system allows less (`net.core.somaxconn`); a client
+  /// beyond it tries again after a second, and later. Those who came and have left again wait as well, and each costs
+  /// its time: a longer line takes a larger crowd, a shorter one is over sooner. An inherited listener keeps its own;
+  /// at a Unix socket, where clients beyond it fail, it is what the system allows.
   std::size_t backlog = 512;
   /// Streams that a connection may have at the same time (RFC 9113, section 5.1.2).
   std::uint32_t max_concurrent_streams = 100;
