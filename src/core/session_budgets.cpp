@@ -44,9 +44,10 @@ bool session::wants_input() const {
 }
 
 void session::check_queue() {
-  if (nghttp2_session_get_outbound_queue_size(engine_.get()) > most_queued(config_.defaults.limits)) {
-    end_by(queued_control);
-  }
+  // A client may have as many requests in it as it has streams, and those are not the peer's doing.
+  const auto ours = config_.role == role::client ? active_ : 0;
+  const auto queued = nghttp2_session_get_outbound_queue_size(engine_.get());
+  if (queued > ours && queued - ours > most_queued(config_.defaults.limits)) end_by(queued_control);
 }
 
 void session::end_by(const excess& what) {

@@ -33,6 +33,17 @@ class queued_control : public session_test {
 };
 INSTANTIATE_TEST_SUITE_P(bytes_per_read, queued_control, read_sizes(), name_of_read_size);
 
+TEST_P(queued_control, does_not_count_a_clients_own_requests) {
+  const auto opts = queue_of(10);
+  scripted_peer p(role::client, GetParam(), opts);
+  p.greet();
+  for (int i = 0; i < 90; ++i) EXPECT_GT(p.us.open(opts), 0);
+  feed(p, raw::ping("12345678"));
+  EXPECT_FALSE(p.us->failed());
+  for (int i = 0; i < 41; ++i) feed(p, raw::ping("12345678"));
+  EXPECT_EQ(p.us.failure_of_connection(), "limit_exceeded peer connection ENHANCE_YOUR_CALM");
+}
+
 TEST_P(queued_control, above_its_bound_wants_no_input_until_it_is_out) {
   for (const auto side : {role::client, role::server}) {
     scripted_peer p(side, GetParam(), queue_of(10));
