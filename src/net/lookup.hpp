@@ -1,11 +1,11 @@
 #pragma once
 // One question for the addresses of a host: to the system, or to the resolver of the options.
 
+#include "net/transport.hpp"
+
 #include <duplex/resolver.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/strand.hpp>
 
 #include <functional>
 #include <memory>
@@ -20,7 +20,6 @@ namespace asio = boost::asio;
 class lookup : public std::enable_shared_from_this<lookup> {
  public:
   using tcp = asio::ip::tcp;
-  using strand = asio::strand<asio::any_io_executor>;
 
   struct answer {
     /// What is wrong, for a person.
