@@ -34,6 +34,8 @@ class calls {
   void send(call& one, std::string_view bytes, bool fin = false);
   /// Writes, and reads: blocks in one of them.
   void turn();
+  /// Writes what is due, without a read behind it.
+  void flush() { engine_.flush(); }
   /// Off: `turn` blocks in epoll_wait. For bulk, where both directions move at the same time, and whoever wants it.
   void set_blocking(bool on) {
     blocking_ = on;

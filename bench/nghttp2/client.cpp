@@ -109,6 +109,7 @@ class nghttp2_client {
     for (std::size_t i = 0; i < plan_.streams; ++i) {
       all.push_back(std::make_unique<calls>(dial_link(), plan_));
       exchange(*all.back());
+      all.back()->flush();  // the server's SETTINGS are not acknowledged yet, for which it does not wait long
     }
     m.report();
   }
