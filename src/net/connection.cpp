@@ -22,7 +22,6 @@ namespace duplex::net {
 namespace {
 
 // What is done at a time before others on the same thread have their turn.
-constexpr int reads_per_turn = 4;
 constexpr int writes_per_turn = 4;
 
 std::span<std::string_view> drop_front(std::span<std::string_view> pieces, std::size_t size) {
@@ -88,26 +87,25 @@ void connection::start(std::optional<std::chrono::milliseconds> preface_timeout)
 
 // Reading and writing
 
+// One read at a time: what it brought is taken by its reader, and its memory used again, before the next.
 void connection::receive() {
+  if (phase_ == phase::closed || !wants_input()) return;
+  // In cleartext a server's SETTINGS wait for the preface. They leave before the requests that came with it are told:
+  // what their handlers do is not to be seen first.
+  const bool greets_late = awaiting_preface_ && session_.role() == core::role::server && info_.tls_version.empty();
   auto& buffer = scratch::here().plain;
-  for (int i = 0; i < reads_per_turn && phase_ != phase::closed && wants_input(); ++i) {
-    // In cleartext a server's SETTINGS wait for the preface. They leave before the requests that came with it are told:
-    // what their handlers do is not to be seen first.
-    const bool greets_late = awaiting_preface_ && session_.role() == core::role::server && info_.tls_version.empty();
-    error_code ec;
-    const auto n = link_->read_some(asio::buffer(buffer), ec);
-    const bool ended = ec && !must_wait(ec);
-    more_to_read_ = n == buffer.size() || (n > 0 && ended)  // what the last bytes lead to comes before the end
-                    || (n == 0 && !ec);
-    if (n > 0) {
-      session_.feed({buffer.data(), n});
-      moved_ = true;
-      if (greets_late) flush();
-    }
-    if ((n > 0 || !ec) && output_ == output::stuck) go_on_writing();
-    if (n == 0 && ended) return lost(ec);
-    if (ended || !more_to_read_) return;
+  error_code ec;
+  const auto n = link_->read_some(asio::buffer(buffer), ec);
+  const bool ended = ec && !must_wait(ec);
+  more_to_read_ = n == buffer.size() || (n > 0 && ended)  // what the last bytes lead to comes before the end
+                  || (n == 0 && !ec);
+  if (n > 0) {
+    session_.feed({buffer.data(), n});
+    moved_ = true;
+    if (greets_late) flush();
   }
+  if ((n > 0 || !ec) && output_ == output::stuck) go_on_writing();
+  if (n == 0 && ended) lost(ec);
 }
 
 void connection::flush() {
