@@ -147,6 +147,7 @@ class session {
     return std::exchange(events_, std::move(memory));
   }
   [[nodiscard]] bool has_events() const noexcept { return !events_.empty(); }
+  [[nodiscard]] std::size_t waiting_events() const noexcept { return events_.size(); }
   [[nodiscard]] std::vector<frame_info> take_frames() noexcept { return std::exchange(frames_, {}); }
   /// Server: why requests failed before they could be announced: malformed, or above a bound.
   [[nodiscard]] std::vector<std::shared_ptr<const failure>> take_rejected() noexcept {

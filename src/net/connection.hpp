@@ -332,7 +332,8 @@ class connection : public std::enable_shared_from_this<connection> {
   std::string unsent_;  // while the output waits
   phase phase_ = phase::open;
   output output_ = output::idle;
-  bool more_to_read_ = false;   // than was taken at once
+  bool more_to_read_ = false;  // than was taken at once
+  bool reads_little_ = false;
   bool more_to_write_ = false;  // than was sent at once
   bool watching_input_ = false;
   bool watching_output_ = false;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds quiet(5);
 
 // How much is looked at before time is up for those whom it may be for.
-constexpr int reads_when_late = 4;
+constexpr int reads_when_late = 16;
 
 }  // namespace
 
