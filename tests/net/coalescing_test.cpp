@@ -3,7 +3,9 @@
 #include "frames.hpp"
 #include "memory_link.hpp"
 
+#include <algorithm>
 #include <optional>
+#include <string>
 
 namespace duplex::test {
 namespace {
@@ -102,6 +104,33 @@ TEST(coalescing, a_large_body_leaves_in_writes_of_about_64_kib) {
   settle(link.io);
   EXPECT_LE(link.client_log->writes.size(), 20U);
   for (const auto& w : link.client_log->writes) EXPECT_LE(w.size(), 96U << 10U);
+}
+
+// So that the memory of one message serves the next: freed together, those of several reads go back to the kernel.
+TEST(coalescing, what_a_read_brought_is_told_before_the_next_read) {
+  link_options opts;
+  opts.server.stream_window = std::size_t{4} << 20;
+  std::optional<h2::stream> at_server;
+  std::size_t received = 0;
+  std::size_t most_waiting = 0;
+  memory_link link(opts, [&](const request&, const h2::stream& s) {
+    at_server = s;
+    at_server->set_active(active::on, [&](error_code, const message& m) {
+      const auto* d = std::get_if<data>(&m);
+      if (!d) return;
+      received += d->bytes.size();
+      const auto* all = link.server->session().find(at_server->id());
+      most_waiting = std::max(most_waiting, d->bytes.size() + all->in.bytes());
+    });
+  });
+  auto s = link.open();
+  link.start();
+  settle(link.io);
+  const std::string body(std::size_t{1} << 20, 'x');
+  s.async_send(body, ignore);
+  EXPECT_TRUE(run_until(link.io, [&] { return received == body.size(); }));
+  EXPECT_LE(most_waiting, 80U << 10U);
+  at_server.reset();
 }
 
 }  // namespace
