@@ -29,9 +29,9 @@ std::variant<net::parsed_request, std::string> check_request(const net::connecti
                                                              const options& opts) {
   auto checked = check_open(head, opts);
   const auto* parsed = std::get_if<net::parsed_request>(&checked);
-  if (!parsed) return checked;
-  const auto origin = net::to_string(parsed->where);
-  if (origin != link.origin()) return "URL is of " + origin + ", the connection of " + link.origin();
+  if (parsed && parsed->where != link.origin()) {
+    checked = "URL is of " + net::to_string(parsed->where) + ", the connection of " + net::to_string(link.origin());
+  }
   return checked;
 }
 
@@ -170,7 +170,8 @@ connection connection::make_over(lower_ptr lower, std::string url, options opts)
   return c;
 }
 
-void connection::start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler) {
+void connection::start_open_stream(const handle_ptr& handle, const request& head, options&& opts,
+                                   open_handler handler) {
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
   const auto op = link->next_op();

@@ -64,7 +64,7 @@ std::shared_ptr<net::connection> make_client(const net::strand& executor, net::d
                                              const net::target& where) {
   auto config = client_config(opts, net::name_of_peer(where, link.info.peer));
   return std::make_shared<net::connection>(executor, std::move(link.link), std::move(config), std::move(link.info),
-                                           to_string(where));
+                                           where);
 }
 
 void detail::start_open(const asio::any_io_executor& executor, const request& head, options opts,

@@ -41,7 +41,7 @@ std::span<std::string_view> drop_front(std::span<std::string_view> pieces, std::
 }  // namespace
 
 connection::connection(strand executor, std::unique_ptr<transport> link, core::session_config config,
-                       h2::connection_info info, std::string origin, request_handler on_request)
+                       h2::connection_info info, target origin, request_handler on_request)
     : strand_(std::move(executor)),
       outside_{strand_},
       home_(outside_.executor, strand_.get_inner_executor()),

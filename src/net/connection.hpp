@@ -15,6 +15,7 @@
 #include "net/callers.hpp"
 #include "net/completion.hpp"
 #include "net/ready_list.hpp"
+#include "net/target.hpp"
 #include "net/transport.hpp"
 
 #include <duplex/h2/connection.hpp>
@@ -69,7 +70,7 @@ class connection : public std::enable_shared_from_this<connection> {
 
   /// `on_request`: server only. A client of the library's own executor is served by its callers.
   connection(strand executor, std::unique_ptr<transport> link, core::session_config config, h2::connection_info info,
-             std::string origin, request_handler on_request = {});
+             target origin, request_handler on_request = {});
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
   ~connection();
@@ -85,7 +86,7 @@ class connection : public std::enable_shared_from_this<connection> {
   [[nodiscard]] const net::home& home() const noexcept { return home_; }
   [[nodiscard]] const h2::connection_info& info() const noexcept { return info_; }
   /// Client: scheme, host and port that it was made for.
-  [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
+  [[nodiscard]] const target& origin() const noexcept { return origin_; }
   [[nodiscard]] std::chrono::milliseconds close_timeout() const noexcept { return options_.close_timeout; }
   /// Whether the calling thread runs the connection's executor, so that waiting for it would never end.
   [[nodiscard]] bool runs_on_this_thread() const;
@@ -306,7 +307,7 @@ class connection : public std::enable_shared_from_this<connection> {
   core::session session_;
   const options& options_;
   h2::connection_info info_;
-  std::string origin_;
+  target origin_;
   request_handler on_request_;
   load_handler on_load_;
   connection_load told_load_;

@@ -53,7 +53,7 @@ h2::stream ask_http2_proxy(const strand& executor, std::unique_ptr<transport> li
   config.peer = wanted.proxy;
   const auto defaults = config.defaults;
   const auto carrier =
-      std::make_shared<connection>(executor, std::move(link), std::move(config), h2::connection_info{}, wanted.proxy);
+      std::make_shared<connection>(executor, std::move(link), std::move(config), h2::connection_info{}, target());
   core::request_head head;
   head.method = "CONNECT";
   head.authority = wanted.authority;

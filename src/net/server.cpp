@@ -118,8 +118,8 @@ void server::serve(const strand& executor, std::unique_ptr<transport> link, h2::
   config.tell_rejected = true;
   config.tell_ended = true;
   if (!info.peer.empty()) config.peer = info.peer;
-  const auto c = std::make_shared<connection>(executor, std::move(link), std::move(config), std::move(info),
-                                              std::string(), handler_);
+  const auto c =
+      std::make_shared<connection>(executor, std::move(link), std::move(config), std::move(info), target(), handler_);
   c->watch_failures(options_.on_failure);
   c->keep_log(std::make_unique<request_log>(counters_, options_.max_streams, options_.on_request_done));
   c->add_handle();  // the server's: an idle connection stays until the client or the server ends it

@@ -38,10 +38,13 @@ core::problem take_host(fields& headers, std::string& authority) {
 
 struct parsed_url {
   target where{};
-  std::string host{};   // as it is sent: without a zone, which has a meaning on this machine only
-  std::string path{};   // with the query
-  std::string login{};  // what `authorization` becomes, if the URL has a user
+  std::string host{};       // as it is sent: without a zone, which has a meaning on this machine only
+  std::string authority{};  // without a port that the scheme has anyway
+  std::string path{};       // with the query
+  std::string login{};      // what `authorization` becomes, if the URL has a user
 };
+
+std::string with_port(const std::string& host, std::uint16_t port) { return host + ":" + std::to_string(port); }
 
 bool in_range(boost::core::string_view digits, std::uint16_t number) {
   const auto first = digits.find_first_not_of('0');
@@ -130,6 +133,8 @@ std::variant<parsed_url, std::string> parse_url(const std::string& text) {
   }
   if (url.has_query()) out.path += "?" + std::string(url.encoded_query());
   if (auto bad = core::check_path(out.path)) return named + ": " + *bad;
+  const bool default_port = out.where.port == (out.where.tls ? 443 : 80);
+  out.authority = default_port ? out.host : with_port(out.host, out.where.port);
   return out;
 }
 
@@ -142,6 +147,20 @@ const std::variant<parsed_url, std::string>& remembered(const std::string& url) 
   thread_local memory last;
   if (url != last.url) last = {url, parse_url(url)};
   return last.parsed;
+}
+
+// What is wrong with the rest of it. The host of its headers is taken out.
+core::problem problem_of(core::request_head& head) {
+  if (auto bad = core::check_method(head.method)) return bad;
+  if (auto bad = core::check_protocol(head.protocol, head.method)) return bad;
+  if (auto bad = take_host(head.headers, head.authority)) return bad;
+  if (auto bad = core::check_fields(head.headers)) return bad;
+  // RFC 8470, section 2: the safe methods, of those that have no body.
+  const auto& method = head.method;
+  if (head.early_data && method != "GET" && method != "HEAD" && method != "OPTIONS") {
+    return "early_data is for GET, HEAD and OPTIONS, and not for " + quoted(method);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -165,29 +184,21 @@ std::variant<parsed_request, std::string> parse_request(const request& rq) {
   if (const auto* bad = std::get_if<std::string>(&parsed)) return *bad;
   const auto& url = std::get<parsed_url>(parsed);
 
-  parsed_request out{url.where, {}};
-  auto& head = out.head;
+  std::variant<parsed_request, std::string> out;
+  auto& [where, head] = std::get<parsed_request>(out);
+  where = url.where;
   head.method = rq.method;
-  head.scheme = url.where.tls ? "https" : "http";
-  head.authority = url.host;
+  head.scheme = where.tls ? "https" : "http";
   const bool is_plain_connect = rq.method == "CONNECT" && rq.protocol.empty();
-  const bool default_port = url.where.port == (url.where.tls ? 443 : 80);
-  if (!default_port || is_plain_connect) head.authority += ":" + std::to_string(url.where.port);
+  head.authority = is_plain_connect ? with_port(url.host, where.port) : url.authority;
   head.path = url.path;
   head.protocol = rq.protocol;
   head.headers = rq.headers;
-
-  if (auto bad = core::check_method(head.method)) return *bad;
-  if (auto bad = core::check_protocol(head.protocol, head.method)) return *bad;
-  if (auto bad = take_host(head.headers, head.authority)) return *bad;
-  if (auto bad = core::check_fields(head.headers)) return *bad;
-  if (!url.login.empty() && !head.headers.contains("authorization")) {
-    head.headers.add("authorization", url.login, true);
-  }
-  // RFC 8470, section 2: the safe methods, of those that have no body.
   head.early_data = rq.early_data;
-  if (rq.early_data && rq.method != "GET" && rq.method != "HEAD" && rq.method != "OPTIONS") {
-    return "early_data is for GET, HEAD and OPTIONS, and not for " + quoted(rq.method);
+  if (auto bad = problem_of(head)) {
+    out = *std::move(bad);
+  } else if (!url.login.empty() && !head.headers.contains("authorization")) {
+    head.headers.add("authorization", url.login, true);
   }
   return out;
 }

@@ -17,6 +17,8 @@ struct target {
   /// Without the brackets of an IPv6 literal.
   std::string host{};
   std::uint16_t port = 443;
+
+  friend bool operator==(const target&, const target&) = default;
 };
 
 /// `https://host:port`, the port always there.

@@ -247,7 +247,7 @@ TEST(connection, says_the_status_line_of_a_peer_of_http1_however_it_arrives) {
         strand,
         std::make_unique<faulty_transport>(std::move(near), std::make_shared<wire_log>(),
                                            fault_plan{.bytes_per_read = size}),
-        std::move(config), h2::connection_info{}, std::string());
+        std::move(config), h2::connection_info{}, net::target());
     auto state = client->open_stream({"POST", "http", "peer", "/", {}, {}}, {}, true);
     h2::stream s(std::make_shared<net::stream_handle>(std::move(state)));
     client->start();

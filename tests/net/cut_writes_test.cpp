@@ -78,7 +78,7 @@ TEST(a_write_that_waits_for_the_rest_of_a_tls_message, goes_on_when_that_has_com
 
   const core::session_config config{.defaults = {.close_timeout = 2ms}};
   const auto c = std::make_shared<net::connection>(net::strand(io.get_executor()), std::move(client), config,
-                                                   h2::connection_info(), "http://peer:80");
+                                                   h2::connection_info(), net::target{false, "peer", 80});
   c->add_handle();
   c->start();
   EXPECT_EQ(log->bytes_written, 0U);

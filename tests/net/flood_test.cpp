@@ -69,8 +69,9 @@ class flood_of_a_driver : public ::testing::Test {
     core::session_config config;
     config.role = core::role::server;
     config.defaults = opts;
-    server_ = std::make_shared<net::connection>(strand, std::make_unique<gated_transport>(std::move(near), gate_),
-                                                std::move(config), h2::connection_info{.peer = "memory"}, "");
+    server_ =
+        std::make_shared<net::connection>(strand, std::make_unique<gated_transport>(std::move(near), gate_),
+                                          std::move(config), h2::connection_info{.peer = "memory"}, net::target());
     server_->add_handle();
     server_->start();
     say(std::string(client_preface) + make_frame(4, 0, 0));

@@ -82,7 +82,8 @@ class a_leader : public ::testing::Test {
     socket.connect(loopback(server_.port()));
     auto wire = std::make_unique<net::socket_transport<tcp::socket>>(std::move(socket), strand);
     link_ = std::make_shared<net::connection>(strand, std::make_unique<unlucky_transport>(std::move(wire), next_),
-                                              core::session_config{}, h2::connection_info{}, "http://peer:80");
+                                              core::session_config{}, h2::connection_info{},
+                                              net::target{false, "peer", 80});
     first_ = open();
     second_ = open();
     link_->start();

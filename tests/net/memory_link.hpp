@@ -130,7 +130,7 @@ class memory_link {
     config.role = side;
     config.defaults = opts;
     return std::make_shared<net::connection>(strand_, std::move(wire), std::move(config),
-                                             h2::connection_info{.peer = "memory"}, "http://peer:80",
+                                             h2::connection_info{.peer = "memory"}, net::target{false, "peer", 80},
                                              std::move(on_request));
   }
 

@@ -149,10 +149,10 @@ class connection {
   template <asio::completion_token_for<void(error_code, stream)> Token = asio::deferred_t>
   auto async_open_stream(request head, options opts = options(), Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code, stream)>(
-        [handle = handle_, head = std::move(head), opts = std::move(opts)](auto handler) mutable {
-          start_open_stream(handle, head, std::move(opts), open_handler(std::move(handler)));
+        [](auto handler, const handle_ptr& handle, const request& rq, options&& o) {
+          start_open_stream(handle, rq, std::move(o), open_handler(std::move(handler)));
         },
-        token);
+        token, handle_, std::move(head), std::move(opts));
   }
 
   /// As `async_open_stream`, blocking. The request may leave together with what the next verb sends; without one it
@@ -223,7 +223,7 @@ class connection {
   static connection make_over(lower_ptr lower, std::string url, options opts, error_code& ec);
   static void start_connect(const asio::any_io_executor& executor, std::string url, options opts,
                             connect_handler handler);
-  static void start_open_stream(const handle_ptr& handle, const request& head, options opts, open_handler handler);
+  static void start_open_stream(const handle_ptr& handle, const request& head, options&& opts, open_handler handler);
   static void start_shutdown(const handle_ptr& handle, std::chrono::milliseconds grace, end_handler handler);
   static void start_stats(const handle_ptr& handle, stats_handler handler);
   static void start_ping(const handle_ptr& handle, ping_handler handler);
