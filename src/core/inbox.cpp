@@ -30,11 +30,8 @@ std::string with_room(std::string_view bytes, std::size_t more) {
 
 }  // namespace
 
-void inbox::push(message m) {
-  if (end_) return;
-  const bool last = std::holds_alternative<done>(m);
-  queue_.push_back(std::move(m));
-  if (last) end_ = errc::closed;  // and not before: without memory for the message there is no such end
+void inbox::push(message&& m) {
+  if (!end_) queue_.emplace_back(std::move(m));
 }
 
 bool inbox::push_data(std::string_view bytes, std::size_t more) {
@@ -52,19 +49,29 @@ bool inbox::push_data(std::string_view bytes, std::size_t more) {
   return true;
 }
 
+void inbox::finish() noexcept {
+  if (end_) return;
+  done_waits_ = true;
+  end_ = errc::closed;
+}
+
 void inbox::end(reason why) noexcept {
   if (!end_) end_ = why;
 }
 
 void inbox::abort(reason why) noexcept {
   queue_.clear();
+  done_waits_ = false;
   bytes_ = 0;
   end_ = why;
 }
 
 std::optional<message> inbox::take() {
   std::optional<message> m;
-  if (queue_.empty()) return m;
+  if (queue_.empty()) {
+    if (std::exchange(done_waits_, false)) m.emplace(done());
+    return m;
+  }
   m.emplace(std::move(queue_.front()));
   queue_.drop_front();
   if (const auto* d = std::get_if<data>(&*m)) {

@@ -21,12 +21,15 @@ class inbox {
   explicit inbox(std::size_t limit) noexcept
       : limit_(static_cast<std::uint32_t>(std::min<std::size_t>(limit, UINT32_MAX))) {}  // and a window has 31 bits
 
-  /// Appends a message that is not data. `done` also sets the end to `errc::closed`.
-  void push(message m);
+  /// Appends a message that is neither data nor `done`.
+  void push(message&& m);
 
   /// Appends data. False, and nothing is taken, if that would exceed the limit. `more`: bytes that are known to follow
   /// at once; large pieces are joined then, in memory that is allocated once.
   [[nodiscard]] bool push_data(std::string_view bytes, std::size_t more = 0);
+
+  /// Appends `done`, behind which the end is `errc::closed`.
+  void finish() noexcept;
 
   /// What follows the last message, unless an end is already set: what was buffered is delivered before an error.
   void end(reason why) noexcept;
@@ -36,11 +39,11 @@ class inbox {
 
   [[nodiscard]] std::optional<message> take();
 
-  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty() && !done_waits_; }
   /// The error to report once the queue is empty; none while more may come.
   [[nodiscard]] reason end() const noexcept { return end_; }
   /// Whether `take` or `end` has an answer for a reader.
-  [[nodiscard]] bool readable() const noexcept { return !queue_.empty() || end_; }
+  [[nodiscard]] bool readable() const noexcept { return !empty() || end_; }
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   /// Bytes of data that wait.
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
@@ -50,6 +53,7 @@ class inbox {
   std::uint32_t bytes_ = 0;
   std::uint32_t limit_;
   reason end_;
+  bool done_waits_ = false;  // behind the queue
 };
 
 }  // namespace duplex::core

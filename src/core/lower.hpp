@@ -12,7 +12,7 @@ namespace duplex::core {
 }
 
 [[nodiscard]] inline std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return lower(c); });
+  for (char& c : text) c = lower(c);
   return text;
 }
 

@@ -252,6 +252,16 @@ class session {
     fields list{};
     request_head pseudo{};
     int status = 0;
+
+    void begin(std::int32_t id) noexcept {
+      stream = id;
+      bytes = 0;
+      list = {};
+      for (auto* text : {&pseudo.method, &pseudo.scheme, &pseudo.authority, &pseudo.path, &pseudo.protocol}) {
+        text->clear();
+      }
+      status = 0;
+    }
   };
   struct engine_deleter {
     engine_memory* memory;

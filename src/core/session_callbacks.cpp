@@ -78,8 +78,7 @@ struct session_callbacks {
 
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     auto& s = self(user);
-    s.block_ = {};
-    s.block_.stream = frame->hd.stream_id;
+    s.block_.begin(frame->hd.stream_id);
     s.guard_.earn(spending::discarded_headers, 1);  // it is not
     // Above the last id of our GOAWAY the client was told that nothing is processed.
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && frame->hd.stream_id <= s.last_accepted_) {
@@ -139,28 +138,42 @@ struct session_callbacks {
     return head.path.starts_with('/') || (head.path == "*" && head.method == "OPTIONS");
   }
 
-  static request to_request(session::header_block block) {
-    request head;
-    head.method = std::move(block.pseudo.method);
-    auto authority = std::move(block.pseudo.authority);
-    if (authority.empty()) authority = block.list.value_or("host", "");
-    auto path = std::move(block.pseudo.path);
-    if (!path.starts_with('/')) path.insert(0, "/");  // OPTIONS *
-    head.url = block.pseudo.scheme.empty() ? authority : block.pseudo.scheme + "://" + authority + path;
-    head.protocol = std::move(block.pseudo.protocol);
-    head.headers = std::move(block.list);
+  static std::string make_url(std::string_view scheme, std::string_view authority, std::string_view path) {
+    if (scheme.empty()) return std::string(authority);
+    constexpr std::string_view between = "://";
+    std::string url;
+    url.reserve(scheme.size() + between.size() + authority.size() + 1 + path.size());
+    url.append(scheme).append(between).append(authority);
+    if (!path.starts_with('/')) url += '/';  // OPTIONS *
+    url.append(path);
+    return url;
+  }
+
+  static std::unique_ptr<request> take_request(session::header_block& block) {
+    auto head = std::make_unique<request>();
+    // All of it is taken, so that the block keeps no memory.
+    const auto scheme = std::move(block.pseudo.scheme);
+    const auto authority = std::move(block.pseudo.authority);
+    const auto path = std::move(block.pseudo.path);
+    const auto* host = authority.empty() ? block.list.find("host") : nullptr;
+    head->url = make_url(scheme, host ? host->value : authority, path);
+    head->method = std::move(block.pseudo.method);
+    head->protocol = std::move(block.pseudo.protocol);
+    head->headers = std::move(block.list);
     return head;
   }
 
   static void on_head(session& s, stream& st, bool is_request) {
-    auto block = std::exchange(s.block_, {});
+    auto& block = s.block_;
+    block.stream = 0;
     if (is_request && !has_good_path(block.pseudo)) {
+      block = {};
       return reset_later(s, st, errc::protocol_error,
                          s.config_.peer + " broke HTTP/2: the :path of its request does not begin with a slash",
                          h2::code::protocol_error);
     }
     if (is_request) {
-      st.head = std::make_unique<request>(to_request(std::move(block)));
+      st.head = take_request(block);
       st.remote = progress::body;
       const bool said = s.prioritized_.erase(st.id) > 0 || st.head->headers.contains("priority");
       if (!said) s.to_share_.push_back(st.id);
@@ -191,7 +204,7 @@ struct session_callbacks {
   }
 
   static void on_end(session& s, stream& st) {
-    st.in.push(done{});
+    st.in.finish();
     st.remote = progress::ended;
     s.emit(event::kind::readable, st.id);
   }

@@ -8,6 +8,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -50,19 +51,22 @@ inline constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1
 
 class name_values {
  public:
-  /// `expected`: how many there will be, so that it allocates once.
-  explicit name_values(std::size_t expected) { list_.reserve(expected); }
+  /// `most`: how many there may be. A few need no memory but this.
+  explicit name_values(std::size_t most) {
+    if (most > few_.size()) many_.resize(most);
+  }
 
   void add(std::string_view name, std::string_view value, bool sensitive = false) {
     bytes_ += name.size() + value.size() + field_overhead;
-    list_.push_back({bytes(name), bytes(value), name.size(), value.size(),
-                     static_cast<std::uint8_t>(sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
+    (many_.empty() ? few_.data() : many_.data())[size_++] = {
+        bytes(name), bytes(value), name.size(), value.size(),
+        static_cast<std::uint8_t>(sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)};
   }
   void add(const fields& list) {
     for (const auto& f : list) add(f.name, f.value, f.sensitive);
   }
-  [[nodiscard]] const nghttp2_nv* data() const noexcept { return list_.data(); }
-  [[nodiscard]] std::size_t size() const noexcept { return list_.size(); }
+  [[nodiscard]] const nghttp2_nv* data() const noexcept { return many_.empty() ? few_.data() : many_.data(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// As SETTINGS_MAX_HEADER_LIST_SIZE counts them.
   [[nodiscard]] std::uint32_t bytes() const noexcept { return static_cast<std::uint32_t>(bytes_); }
 
@@ -71,7 +75,9 @@ class name_values {
     // The C interface lacks a const; the engine does not write.
     return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
   }
-  std::vector<nghttp2_nv> list_;
+  std::array<nghttp2_nv, 10> few_;  // NOLINT(cppcoreguidelines-pro-type-member-init): as much as is used
+  std::vector<nghttp2_nv> many_;
+  std::size_t size_ = 0;
   std::size_t bytes_ = 0;
 };
 

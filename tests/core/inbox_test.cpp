@@ -21,7 +21,7 @@ TEST(inbox, gives_messages_in_the_order_of_their_arrival) {
   in.push(response{200, {}});
   EXPECT_TRUE(in.push_data("abc"));
   in.push(trailers{{{"grpc-status", "0"}}});
-  in.push(done{});
+  in.finish();
 
   EXPECT_EQ(std::get<response>(*in.take()).status, 200);
   EXPECT_EQ(take_data(in), "abc");
@@ -78,7 +78,7 @@ TEST(inbox, may_be_without_a_limit) {
 
 TEST(inbox, ends_with_closed_after_done) {
   inbox in(100);
-  in.push(done{});
+  in.finish();
   EXPECT_EQ(in.end(), errc::closed);
   EXPECT_TRUE(in.readable());
   (void)in.take();
@@ -98,11 +98,11 @@ TEST(inbox, keeps_its_first_end) {
   inbox in(100);
   in.end(errc::stream_reset);
   in.end(errc::connection_lost);
-  in.push(done{});
+  in.finish();
   EXPECT_EQ(in.end(), errc::stream_reset);
 
   inbox complete(100);
-  complete.push(done{});
+  complete.finish();
   complete.end(errc::connection_lost);
   EXPECT_EQ(complete.end(), errc::closed);
 }
