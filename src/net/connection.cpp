@@ -308,6 +308,8 @@ void connection::fail_pings() {
 
 std::shared_ptr<stream_state> connection::add_stream(std::int32_t id, const options& opts, bool dedicated) {
   auto state = std::make_shared<stream_state>(shared_from_this(), id, opts, dedicated);
+  // What is erased leaves marks where the table is crowded, and for many of them all of it is made anew.
+  if (streams_.bucket_count() < 3 * (streams_.size() + 1) / 2) streams_.reserve(2 * (streams_.size() + 1));
   streams_.emplace(id, state);
   return state;
 }
