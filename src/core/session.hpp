@@ -38,6 +38,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 struct nghttp2_session;
@@ -154,7 +155,10 @@ class session {
     return std::exchange(rejected_, {});
   }
   /// Server: streams that are over since the last call.
-  [[nodiscard]] std::vector<ended_stream> take_ended() noexcept { return std::exchange(ended_, {}); }
+  [[nodiscard]] std::vector<ended_stream> take_ended(std::vector<ended_stream> memory = {}) noexcept {
+    memory.clear();
+    return std::exchange(ended_, std::move(memory));
+  }
 
   // Streams. Operations are named by the driver; their end is an event or `errc` at once.
 

@@ -165,11 +165,13 @@ void connection::report_failures() {
 
 void connection::report_ended() {
   if (!log_) return;
-  const auto ended = session_.take_ended();
+  auto ended = session_.take_ended(std::exchange(scratch::here().ended, {}));
   if (!ended.empty()) log_->carried(session_.payload());
   for (const auto& each : ended) {
     if (auto tell = log_->end(each, now(), info_)) ready_.add(std::move(tell));
   }
+  ended.clear();
+  scratch::here().ended = std::move(ended);
 }
 
 void connection::begin_request(std::int32_t id) {

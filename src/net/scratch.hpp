@@ -29,6 +29,7 @@ struct scratch {
   std::string joined{};
   std::string records{};
   std::vector<core::event> events{};
+  std::vector<core::ended_stream> ended{};
 
   /// The calling thread's. Nobody keeps anything in it.
   static scratch& here() {
