@@ -52,6 +52,7 @@ session::session(session_config config)
       guard_(config_.defaults.limits, most_continuations(config_.defaults),
              config_.role == role::server ? preface_size : 0),
       waiting_(config_.defaults.max_pending_streams),
+      streams_(stream_allocator(memory_->cache())),
       estimator_(make_estimator(config_.defaults)),
       keepalive_(config_.defaults) {
   if (config_.role == role::client) nghttp2_session_set_next_stream_id(engine_.get(), config_.first_stream_id);
@@ -59,6 +60,8 @@ session::session(session_config config)
 }
 
 session::~session() = default;
+
+void session::rest() noexcept { memory_->cache().rest(); }
 
 void session::submit_settings() {
   const auto& opts = config_.defaults;

@@ -16,6 +16,7 @@
 // nghttp2 does framing, HPACK and validation. Its callbacks (session_callbacks.cpp) only record; what follows from
 // them is done after it has returned.
 
+#include "core/block_cache.hpp"
 #include "core/deadlines.hpp"
 #include "core/ended_stream.hpp"
 #include "core/frame_guard.hpp"
@@ -30,6 +31,7 @@
 #include <duplex/h2/stats.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -217,6 +219,8 @@ class session {
   /// The driver found no memory for what it has to do: the connection fails and is finished. Takes no memory; of events
   /// there are those that there was memory for. Returns the error.
   error_code out_of_memory() noexcept;
+  /// Nothing has moved for a while: gives memory back that is there for more.
+  void rest() noexcept;
 
   [[nodiscard]] core::role role() const noexcept { return config_.role; }
   [[nodiscard]] const std::string& peer() const noexcept { return config_.peer; }
@@ -331,7 +335,8 @@ class session {
   std::unique_ptr<nghttp2_session, engine_deleter> engine_;
   frame_guard guard_;
   open_queue waiting_;
-  std::unordered_map<std::int32_t, stream> streams_;
+  using stream_allocator = cached_allocator<std::pair<const std::int32_t, stream>>;
+  std::unordered_map<std::int32_t, stream, std::hash<std::int32_t>, std::equal_to<>, stream_allocator> streams_;
   stream* last_found_ = nullptr;  // what is done for one stream often comes in a row
   std::size_t active_ = 0;
   std::size_t unread_ = 0;   // of all inboxes

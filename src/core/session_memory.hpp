@@ -2,11 +2,13 @@
 // The memory of one engine. One that found none, or whose callback failed, may leave what it has in disorder (ADR 19),
 // so it is not asked to tidy up: all of it is known here, and given back at once.
 
+#include "core/block_cache.hpp"
 #include "core/untouched.hpp"
 
 #include <nghttp2/nghttp2.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace duplex::core {
 
@@ -20,21 +22,38 @@ class engine_memory {
   /// What the engine is to allocate with. Lives as long as this.
   [[nodiscard]] nghttp2_mem* allocator() noexcept { return &functions_; }
 
+  /// Small blocks that are at hand.
+  [[nodiscard]] block_cache& cache() noexcept { return cache_; }
+
   /// Whether no allocation has failed, and nobody has said otherwise.
   [[nodiscard]] bool orderly() const noexcept { return orderly_; }
   void give_up() noexcept { orderly_ = false; }
 
  private:
-  // In front of every block; the list is a ring.
-  struct alignas(std::max_align_t) link {
-    link* before;
-    link* behind;
+  // In front of every block; the list is a ring. What aligned pointers have at their end is left for the size.
+  class alignas(std::max_align_t) link {
+   public:
+    link* before = this;
+
+    explicit link(block_cache::size_class size = 0) noexcept : behind_(reinterpret_cast<std::uintptr_t>(this) | size) {}
+    [[nodiscard]] link* behind() const noexcept { return reinterpret_cast<link*>(behind_ & ~last); }
+    [[nodiscard]] block_cache::size_class size() const noexcept {
+      return static_cast<block_cache::size_class>(behind_ & last);
+    }
+    void put_behind(link* other) noexcept { behind_ = reinterpret_cast<std::uintptr_t>(other) | size(); }
+
+   private:
+    static constexpr std::uintptr_t last = alignof(std::max_align_t) - 1;
+    static_assert(block_cache::classes <= last + 1);
+
+    std::uintptr_t behind_;
   };
 
   static void* allocate(std::size_t size, void* self) noexcept;
   static void release(void* memory, void* self) noexcept;
   static void* allocate_zeroed(std::size_t n, std::size_t size, void* self) noexcept;
   static void* resize(void* memory, std::size_t size, void* self) noexcept;
+  void* add(void* memory, block_cache::size_class size) noexcept;
   void* add(link* block) noexcept;
   static void unlink(link* block) noexcept;
   void* take_frame_buffer(std::size_t size) noexcept;
@@ -43,7 +62,8 @@ class engine_memory {
   // hardly ever more than a page.
   static constexpr std::size_t least_frame_buffer = 16384;
 
-  link all_{&all_, &all_};
+  block_cache cache_;
+  link all_;
   untouched frame_buffer_;
   nghttp2_mem functions_{this, allocate, release, allocate_zeroed, resize};
   bool orderly_ = true;

@@ -151,6 +151,7 @@ void connection::expire() {
     } else {
       link_->rest();
       ready_.rest();
+      session_.rest();
       if (streams_.empty()) streams_ = {};
     }
   }

@@ -1,0 +1,39 @@
+// Blocks that were given back.
+
+#include "core/block_cache.hpp"
+
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+// NOLINTBEGIN(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory)
+
+namespace duplex::core {
+
+void* block_cache::take(std::size_t size) noexcept {
+  const auto which = class_of(size);
+  if (which == 0) return std::malloc(size);
+  auto*& first = kept_[which];
+  if (!first) return std::malloc(which * step);
+  auto* const memory = first;
+  first = memory->next;
+  bytes_ -= which * step;
+  return memory;
+}
+
+void block_cache::give_back(void* memory, size_class which) noexcept {
+  if (which == 0 || bytes_ + which * step > most_kept) return std::free(memory);
+  kept_[which] = std::construct_at(static_cast<block*>(memory), kept_[which]);
+  bytes_ += which * step;
+}
+
+void block_cache::rest() noexcept {
+  for (auto*& first : kept_) {
+    while (first) std::free(std::exchange(first, first->next));
+  }
+  bytes_ = 0;
+}
+
+// NOLINTEND(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory)
+
+}  // namespace duplex::core
