@@ -10,7 +10,7 @@ namespace duplex::core {
 class untouched {
  public:
   untouched() noexcept = default;
-  /// Zeroed. None, if the system has no more of it.
+  /// None, if the system has no more of it. What was given back last is given again, as it is.
   explicit untouched(std::size_t size) noexcept;
   untouched(untouched&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
