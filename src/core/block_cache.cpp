@@ -14,17 +14,17 @@ void* block_cache::take(std::size_t size) noexcept {
   const auto which = class_of(size);
   if (which == 0) return std::malloc(size);
   auto*& first = kept_[which];
-  if (!first) return std::malloc(which * step);
+  if (!first) return std::malloc(size_of(which));
   auto* const memory = first;
   first = memory->next;
-  bytes_ -= which * step;
+  bytes_ -= size_of(which);
   return memory;
 }
 
 void block_cache::give_back(void* memory, size_class which) noexcept {
-  if (which == 0 || bytes_ + which * step > most_kept) return std::free(memory);
+  if (which == 0 || bytes_ + size_of(which) > most_kept) return std::free(memory);
   kept_[which] = std::construct_at(static_cast<block*>(memory), kept_[which]);
-  bytes_ += which * step;
+  bytes_ += size_of(which);
 }
 
 void block_cache::rest() noexcept {

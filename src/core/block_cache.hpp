@@ -12,7 +12,7 @@ namespace duplex::core {
 
 class block_cache {
  public:
-  /// Of sizes that are served alike; 0: of blocks that are too large to be kept.
+  /// Of sizes that are served alike; 0: of blocks that are not kept.
   using size_class = std::uint8_t;
   static constexpr std::size_t classes = 16;
 
@@ -22,7 +22,8 @@ class block_cache {
   ~block_cache() { rest(); }
 
   [[nodiscard]] static constexpr size_class class_of(std::size_t size) noexcept {
-    return size <= (classes - 1) * step ? static_cast<size_class>((size + step - 1) / step) : size_class{0};
+    if (size <= word || size > size_of(classes - 1)) return 0;
+    return static_cast<size_class>((size - word + step - 1) / step);
   }
 
   /// As malloc.
@@ -33,7 +34,11 @@ class block_cache {
   void rest() noexcept;
 
  private:
-  static constexpr std::size_t step = 32;
+  // Those of the allocator, which has a word in front of each block: rounding costs nothing that way.
+  static constexpr std::size_t step = 16;
+  static constexpr std::size_t word = 8;
+  [[nodiscard]] static constexpr std::size_t size_of(std::size_t which) noexcept { return which * step + word; }
+
   static constexpr std::size_t most_kept = std::size_t{128} << 10;
 
   struct block {
