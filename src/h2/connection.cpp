@@ -37,13 +37,13 @@ std::variant<net::parsed_request, std::string> check_request(const net::connecti
 
 constexpr auto submit = [](net::connection& c, auto f) { c.submit(std::move(f)); };
 
-// Options are large, and so is a head: they are moved only where the open has to wait.
+// Options are large, and so is a head: they are copied and moved only where the open has to wait.
 void open_inside(const std::shared_ptr<net::connection_handle>& handle, core::op_id op,
-                 std::variant<net::parsed_request, std::string>& checked, options& opts,
+                 std::variant<net::parsed_request, std::string>& checked, const options& opts,
                  net::completion<error_code, stream> done) {
   auto& link = *handle->get();
   if (auto* parsed = std::get_if<net::parsed_request>(&checked)) {
-    return link.open_when_possible(op, std::move(parsed->head), std::move(opts), handle, std::move(done));
+    return link.open_when_possible(op, std::move(parsed->head), opts, handle, std::move(done));
   }
   link.ready().add(
       [done = std::move(done), why = core::refusal(errc::invalid_argument, std::get<std::string>(checked))]() mutable {
@@ -170,7 +170,7 @@ connection connection::make_over(lower_ptr lower, std::string url, options opts)
   return c;
 }
 
-void connection::start_open_stream(const handle_ptr& handle, const request& head, options&& opts,
+void connection::start_open_stream(const handle_ptr& handle, const request& head, const options& opts,
                                    open_handler handler) {
   const auto& link = link_of(handle);
   if (!link) return net::complete_elsewhere(std::move(handler), make_error_code(errc::closed), stream());
@@ -182,27 +182,26 @@ void connection::start_open_stream(const handle_ptr& handle, const request& head
           [&] { open_inside(handle, op, checked, opts, completion(std::move(handler), link->home())); })) {
     return;
   }
-  link->submit([link, handle, op, stop, checked = std::move(checked), opts = std::move(opts),
+  link->submit([link, handle, op, stop, checked = std::move(checked), opts = opts,
                 done = completion(std::move(handler), link->home())]() mutable {
     open_inside(handle, op, checked, opts, std::move(done));
     stop.catch_up(*link);
   });
 }
 
-stream connection::open_stream(const request& head, options opts, error_code& ec) {
+stream connection::open_stream(const request& head, const options& opts, error_code& ec) {
   stream s;
   ec = net::check_blocking(link_of(handle_));
   if (ec) return s;
   std::tie(ec, s) = net::wait_for<stream>(
-      link_of(handle_),
-      [&](auto waker) { start_open_stream(handle_, head, std::move(opts), open_handler(std::move(waker))); },
+      link_of(handle_), [&](auto waker) { start_open_stream(handle_, head, opts, open_handler(std::move(waker))); },
       std::nullopt, net::sends::later);
   return s;
 }
 
-stream connection::open_stream(const request& head, options opts) {
+stream connection::open_stream(const request& head, const options& opts) {
   error_code ec;
-  auto s = open_stream(head, std::move(opts), ec);
+  auto s = open_stream(head, opts, ec);
   if (ec) raise(s.failure(), ec);
   return s;
 }

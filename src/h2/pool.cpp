@@ -101,7 +101,7 @@ void pool::assign(const std::shared_ptr<origin>& where, pooled& link, core::op_i
   open.at->submit([at = open.at, op = open.op_there, head = open.parsed.head, opts = std::move(opts), keep = link.link,
                    done = open_completion(asio::bind_executor(net::inside_executor(), std::move(answer)),
                                           open.at->home())]() mutable {
-    at->open_when_possible(op, std::move(head), std::move(opts), std::move(keep), std::move(done));
+    at->open_when_possible(op, std::move(head), opts, std::move(keep), std::move(done));
   });
 }
 

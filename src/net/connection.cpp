@@ -325,18 +325,19 @@ std::shared_ptr<stream_state> connection::open_stream(const core::request_head& 
   return state;
 }
 
-void connection::open_when_possible(core::op_id op, core::request_head&& head, options&& opts,
+void connection::open_when_possible(core::op_id op, core::request_head&& head, const options& opts,
                                     std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done) {
   // Where nobody waits and there is a place, it needs neither a deadline nor a place in the queue.
   if (opens_.empty() && session_.has_place()) {
     if (auto state = open_stream(head, opts, false)) return tell_opened(std::move(state), std::move(done));
   }
   const auto ends_by = opts.max_time ? core::after(now(), *opts.max_time) : core::never;
+  auto without_handler = opts;
+  without_handler.on_message = nullptr;  // it may own a handle of this
   opens_.emplace(op, pending_open{std::move(done), opts, std::move(keep), ends_by});
   if (phase_ != phase::open) return fail_open(op, session_.why_not_opened());
-  opts.on_message = nullptr;  // it may own a handle of this
   const auto deadline = std::min(core::after(now(), opts.connect_timeout), ends_by);
-  const auto ec = session_.open_when_possible(op, std::move(head), std::move(opts), deadline);
+  const auto ec = session_.open_when_possible(op, std::move(head), std::move(without_handler), deadline);
   if (ec == errc::limit_exceeded) {
     fail_open(op, core::refusal(errc::limit_exceeded, "more opens wait than max_pending_streams"));
   } else if (ec) {

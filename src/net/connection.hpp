@@ -155,7 +155,7 @@ class connection : public std::enable_shared_from_this<connection> {
   /// Opens at once; null if the connection takes no more streams.
   std::shared_ptr<stream_state> open_stream(const core::request_head& head, const options& opts, bool dedicated);
   /// Opens as soon as the peer's limit of streams allows. `keep` keeps the connection until then.
-  void open_when_possible(core::op_id op, core::request_head&& head, options&& opts,
+  void open_when_possible(core::op_id op, core::request_head&& head, const options& opts,
                           std::shared_ptr<connection_handle> keep, completion<error_code, h2::stream> done);
   void cancel_open(core::op_id op, std::string message = "the open was canceled");
   void ping(core::op_id op, completion<error_code, std::chrono::microseconds> done);

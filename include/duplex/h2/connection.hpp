@@ -149,16 +149,16 @@ class connection {
   template <asio::completion_token_for<void(error_code, stream)> Token = asio::deferred_t>
   auto async_open_stream(request head, options opts = options(), Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code, stream)>(
-        [](auto handler, const handle_ptr& handle, const request& rq, options&& o) {
-          start_open_stream(handle, rq, std::move(o), open_handler(std::move(handler)));
+        [](auto handler, const handle_ptr& handle, const request& rq, const options& o) {
+          start_open_stream(handle, rq, o, open_handler(std::move(handler)));
         },
         token, handle_, std::move(head), std::move(opts));
   }
 
   /// As `async_open_stream`, blocking. The request may leave together with what the next verb sends; without one it
   /// leaves within some 10 ms.
-  stream open_stream(const request& head, options opts = options());
-  stream open_stream(const request& head, options opts, error_code& ec);
+  stream open_stream(const request& head, const options& opts = options());
+  stream open_stream(const request& head, const options& opts, error_code& ec);
 
   /// Sends PING and completes with the round trip (RFC 9113, section 6.7).
   /// Completion signature: `void(error_code, std::chrono::microseconds)`.
@@ -223,7 +223,8 @@ class connection {
   static connection make_over(lower_ptr lower, std::string url, options opts, error_code& ec);
   static void start_connect(const asio::any_io_executor& executor, std::string url, options opts,
                             connect_handler handler);
-  static void start_open_stream(const handle_ptr& handle, const request& head, options&& opts, open_handler handler);
+  static void start_open_stream(const handle_ptr& handle, const request& head, const options& opts,
+                                open_handler handler);
   static void start_shutdown(const handle_ptr& handle, std::chrono::milliseconds grace, end_handler handler);
   static void start_stats(const handle_ptr& handle, stats_handler handler);
   static void start_ping(const handle_ptr& handle, ping_handler handler);
