@@ -346,12 +346,12 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
   return out_of_memory();
 }
 
-// The engine holds a DATA frame for as long as there may be more to frame. A stream on which we say nothing has none.
-// Returns whether there may be a frame to send now.
+// The engine gets a DATA frame for what there is, and is done with it once it has framed that: a stream on which we say
+// nothing has none. Returns whether there may be a frame to send now.
 bool session::offer(stream& s) {
-  if (s.offered) return checked(nghttp2_session_resume_data(engine_.get(), s.id)) == 0;
-  if (s.local != progress::body) return false;  // behind the head: `settle_begun`
-  const auto source = payload_source();
+  // Behind the head: `settle_begun`.
+  if (s.offered || !s.out.ready() || s.local != progress::body) return false;
+  const auto source = payload_source(s);
   s.offered = checked(nghttp2_submit_data(engine_.get(), NGHTTP2_FLAG_END_STREAM, s.id, &source)) == 0;
   return s.offered;
 }

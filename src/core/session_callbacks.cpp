@@ -321,40 +321,40 @@ struct session_callbacks {
 
   // Sending
 
-  // Says how much there is; it is taken in on_data, which follows at once.
-  static ssize_t on_read(nghttp2_session*, std::int32_t id, std::uint8_t*, std::size_t size, std::uint32_t* flags,
-                         nghttp2_data_source*, void* user) {
-    auto& s = self(user);
-    auto* st = s.find(id);
-    if (!st || st->failed || !st->out.ready()) return NGHTTP2_ERR_DEFERRED;
-    const auto n = std::min(size, st->out.bytes());
+  static stream& owner(const nghttp2_data_source* source) { return *static_cast<stream*>(source->ptr); }
+
+  // Says how much there is; it is taken in on_data, which follows at once. Behind the last of it the engine lets go of
+  // its frame, instead of asking again: what comes later is offered again.
+  static ssize_t on_read(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t size, std::uint32_t* flags,
+                         nghttp2_data_source* source, void* user) {
+    auto& st = owner(source);
+    if (st.failed || !st.out.ready()) return NGHTTP2_ERR_DEFERRED;
+    const auto n = std::min(size, st.out.bytes());
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (st->out.closed() && n == st->out.bytes()) {
+    if (n == st.out.bytes()) {
+      st.offered = false;
       *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (st->out.has_trailers()) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        s.due_trailers_.push_back(id);
-      }
+      if (!st.out.closed() || st.out.has_trailers()) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+      if (st.out.has_trailers()) self(user).due_trailers_.push_back(st.id);
     }
     return static_cast<ssize_t>(n);
   }
 
-  static int on_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head, std::size_t size,
-                     nghttp2_data_source*, void* user) {
+  static int on_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head, std::size_t size,
+                     nghttp2_data_source* source, void* user) {
     auto& s = self(user);
-    auto* st = s.find(frame->hd.stream_id);
-    if (!st) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    auto& st = owner(source);
     s.to_->append(text(head, frame_head_size));
-    st->out.read(*s.to_, size, s.completed_);
-    s.complete_sends(*st);
-    st->bytes_sent += size;
+    st.out.read(*s.to_, size, s.completed_);
+    s.complete_sends(st);
+    st.bytes_sent += size;
     s.payload_.sent += size;
     s.guard_.earn(spending::pings, 1);
     s.guard_.earn(spending::window_updates, 2 * size);
-    if (st->out.empty()) {
-      s.end_stall(*st);
+    if (st.out.empty()) {
+      s.end_stall(st);
     } else {
-      s.progressed_.push_back(st->id);
+      s.progressed_.push_back(st.id);
     }
     return s.to_->size() < s.full_at_ ? 0 : NGHTTP2_ERR_PAUSE;
   }
@@ -478,8 +478,9 @@ void session::close_stream(stream& s, std::uint32_t http2_code) {
   to_erase_.push_back(s.id);
 }
 
-nghttp2_data_provider payload_source() noexcept {
+nghttp2_data_provider payload_source(stream& s) noexcept {
   nghttp2_data_provider source{};
+  source.source.ptr = &s;
   source.read_callback = guarded<session_callbacks::on_read>::call;
   return source;
 }

@@ -20,6 +20,7 @@ namespace duplex::core {
 
 class engine_memory;
 class session;
+struct stream;
 
 /// A new nghttp2 session in `memory`, whose callbacks record into `owner`.
 [[nodiscard]] nghttp2_session* make_engine(bool server, const peer_limits& limits, session* owner,
@@ -43,8 +44,8 @@ inline int checked(int result) {
   return result;
 }
 
-/// Reads payload from the stream's outbox.
-[[nodiscard]] nghttp2_data_provider payload_source() noexcept;
+/// Reads payload from the outbox of `s`, which must not go away before the engine has closed the stream.
+[[nodiscard]] nghttp2_data_provider payload_source(stream& s) noexcept;
 
 /// A field section in the engine's form. The engine copies names and values, so it is lent them as they are.
 inline constexpr std::size_t field_overhead = 32;  // RFC 9113, section 10.5.1

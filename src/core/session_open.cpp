@@ -94,7 +94,7 @@ bool session::settle_begun() {
     auto* s = find(id);
     if (!s || s->closed || s->failed) continue;
     any = widen_begun(*s) || any;
-    if (s->out.ready()) any = offer(*s) || any;
+    any = offer(*s) || any;
   }
   return any;
 }

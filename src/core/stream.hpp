@@ -91,7 +91,7 @@ struct stream {
   bool orphan : 1 = false;
   /// RST_STREAM came from the peer.
   bool reset_by_peer : 1 = false;
-  /// The engine has been given a DATA frame for our payload.
+  /// The engine has a DATA frame for what is in `out`.
   bool offered : 1 = false;
   /// The session's deadlines have one for `stalls_at`, or for an earlier one.
   bool told_to_stall : 1 = false;
