@@ -74,6 +74,7 @@ struct stream {
   std::uint32_t stall_began_at = 0;  // of `bytes_sent`, as far as it fits
   /// What the peer may send before some of it is read.
   std::uint32_t window = 0;
+  std::uint32_t to_return = 0;            // credit that the engine was not told of
   std::uint32_t informational_left;       // of `max_informational`
   std::uint32_t informational_bytes = 0;  // of `max_header_bytes`
   std::uint32_t timed_sends = 0;          // buffered ones that have a deadline
