@@ -37,7 +37,7 @@ std::int32_t pair::open() {
 }
 
 void pair::send(std::int32_t id, std::string_view bytes, bool fin) {
-  check(client_.send(id, ++op_, {&bytes, 1}, fin, outbox::kind::borrowed, now_));
+  check(client_.send(id, ++op_, {&bytes, 1}, fin, outbox::kind::borrowed));
 }
 
 void pair::pump() {
@@ -52,7 +52,9 @@ void pair::pump() {
 
 bool pair::move(core::session& from, core::session& to) {
   wire_.clear();
-  if (!from.pull(wire_, now_)) return false;
+  const bool any = from.pull(wire_, now_);
+  from.settle_sends(now_);
+  if (!any) return false;
   for (const auto piece : wire_.pieces()) to.feed(piece);
   return true;
 }
@@ -70,11 +72,11 @@ void pair::serve(std::int32_t id) {
     if (!m) return;
     if (const auto* d = std::get_if<data>(&*m); d && what_ == server_does::echo) {
       const auto same_size = std::string_view(reply_).substr(0, d->bytes.size());
-      check(server_.send(id, ++op_, {&same_size, 1}, false, outbox::kind::borrowed, now_));
+      check(server_.send(id, ++op_, {&same_size, 1}, false, outbox::kind::borrowed));
     }
     if (std::holds_alternative<done>(*m)) {
-      check(server_.send(id, ++op_, {}, true, outbox::kind::borrowed, now_));
-      server_.release(id, now_);
+      check(server_.send(id, ++op_, {}, true, outbox::kind::borrowed));
+      server_.release(id);
     }
   }
 }
@@ -87,6 +89,6 @@ std::size_t pair::receive(std::int32_t id) {
   return bytes;
 }
 
-void pair::release(std::int32_t id) { client_.release(id, now_); }
+void pair::release(std::int32_t id) { client_.release(id); }
 
 }  // namespace bench

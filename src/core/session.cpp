@@ -198,14 +198,6 @@ bool session::pull(outgoing& out, time_point now) try {
 
   wire_.bytes_sent += out.size() - before;
   if (!settings_sent_ && !settings_acknowledged_ && out.size() > before) settings_sent_ = now;
-
-  for (const auto id : progressed_) {
-    auto* s = find(id);
-    if (!s) continue;
-    watch_stall(*s, now);
-    if (s->out.waits()) unsettled_.push_back({id, 0, {}});
-  }
-  progressed_.clear();
   return out.size() > before;
 } catch (...) {
   out_of_memory();
@@ -309,8 +301,8 @@ error_code session::inform(std::int32_t id, op_id op, const informational& head)
   return out_of_memory();
 }
 
-error_code session::send(std::int32_t id, op_id op, std::span<const std::string_view> parts, bool end, outbox::kind how,
-                         time_point now) try {
+error_code session::send(std::int32_t id, op_id op, std::span<const std::string_view> parts, bool end,
+                         outbox::kind how) try {
   auto* s = find(id);
   if (const auto ec = may_send(s)) {
     const bool is_empty = std::ranges::all_of(parts, &std::string_view::empty);
@@ -321,7 +313,6 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
   }
   if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
 
-  const bool lent_before = s->out.lends();
   s->out.push(op, parts, end, how, completed_);
   if (config_.role == role::server && end && s->out.bytes() == 0 && !has_window(id)) {
     // The engine frames DATA only within a window, even when it is empty. Trailers without a field end the stream as
@@ -333,13 +324,7 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
     due_trailers_.push_back(id);
     return {};
   }
-  if (!complete_sends(*s, op)) {
-    if (how == outbox::kind::buffered) {
-      unsettled_.push_back({id, op, after(now, s->send_timeout)});
-    } else if (!lent_before) {
-      watch_stall(*s, now);
-    }
-  }
+  if (!complete_sends(*s, op)) unsettled_.push_back({id, op});
   offer(*s);
   return {};
 } catch (...) {
@@ -362,16 +347,15 @@ void session::end_unsent(stream& s) {
   s.send_end = errc::send_closed;
 }
 
-error_code session::send_trailers(std::int32_t id, op_id op, const fields& list, time_point now) try {
+error_code session::send_trailers(std::int32_t id, op_id op, const fields& list) try {
   // Without a field there is no HEADERS frame to send: the end of the data says the same.
-  if (list.empty()) return send(id, op, {}, true, outbox::kind::borrowed, now);
+  if (list.empty()) return send(id, op, {}, true, outbox::kind::borrowed);
   auto* s = find(id);
   if (const auto ec = may_send(s)) return ec;
   if (config_.role == role::server && s->local == progress::head) return errc::invalid_argument;
-  const bool lent_before = s->out.lends();
   s->out.push_trailers(list);
   s->header_ops.push_back(op);
-  if (!lent_before) watch_stall(*s, now);
+  unsettled_.push_back({id, op});
   // Behind no data they need no window, so they do not wait for one (RFC 9113, section 6.9).
   if (s->out.at_end() && s->local == progress::body) {
     due_trailers_.push_back(id);
@@ -400,13 +384,15 @@ bool session::complete_sends(stream& s, op_id op) {
   return found;
 }
 
-void session::settle_sends() try {
-  for (const auto& [id, op, deadline] : unsettled_) {
+void session::settle_sends(time_point now) try {
+  for (const auto& [id, op] : unsettled_) {
     auto* s = find(id);
     if (!s) continue;
+    watch_stall(*s, now);
+    if (!s->out.waits()) continue;
     s->out.keep_what_fits(completed_);
     if (complete_sends(*s, op) || !s->out.waits(op)) continue;
-    deadlines_.set({id, waiting::buffered_send, op}, deadline);
+    deadlines_.set({id, waiting::buffered_send, op}, after(now, s->send_timeout));
     ++s->timed_sends;
   }
   unsettled_.clear();
@@ -417,43 +403,24 @@ void session::settle_sends() try {
 void session::watch_stall(stream& s, time_point now) {
   // Nobody waits for what an orphan left, so the time-out is all that ends it; trailers wait for what is before them.
   const bool watched = s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()));
-  const bool was_watched = s.stalls_at != never;
+  if (!watched) return end_stall(s);
   // A byte now and then is no progress: a peer could hold what we have for it as long as it likes.
   const auto sent = static_cast<std::uint32_t>(s.bytes_sent);
-  if (watched ? was_watched && sent - s.stall_began_at < s.stall_bytes : !was_watched) return;
-  s.stalls_at = watched ? after(now, s.send_timeout) : never;
+  if (s.stalls && sent - s.stall_began_at < s.stall_bytes) return;
+  deadlines_.set({s.id, waiting::borrowed_sends, 0}, after(now, s.send_timeout));
   s.stall_began_at = sent;
-  if (stalls_.empty() || stalls_.back() != s.id) stalls_.push_back(s.id);
+  s.stalls = true;
 }
 
-// As `watch_stall` where nothing is left to be sent, which is what most frames leave behind.
 void session::end_stall(stream& s) {
-  s.stalls_at = never;
-  if (s.told_to_stall) stalls_.push_back(s.id);
-}
-
-// Most sends are framed in the turn that they were made in: they never get a deadline.
-void session::settle_stalls() {
-  for (const auto id : stalls_) {
-    auto* s = find(id);
-    if (!s) continue;
-    const bool stalls = s->stalls_at != never;
-    const deadline_key key{id, waiting::borrowed_sends, 0};
-    if (stalls) {
-      deadlines_.set(key, s->stalls_at);
-    } else if (s->told_to_stall) {
-      deadlines_.clear(key);
-    }
-    s->told_to_stall = stalls;
-  }
-  stalls_.clear();
+  if (s.stalls) deadlines_.clear({s.id, waiting::borrowed_sends, 0});
+  s.stalls = false;
 }
 
 void session::clear_deadlines(stream& s) {
   deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::end, 1});
   s.timed_sends = 0;
-  s.stalls_at = never;
-  s.told_to_stall = false;
+  s.stalls = false;
 }
 
 std::optional<message> session::receive(std::int32_t id) {
@@ -493,14 +460,14 @@ void session::abandon(std::int32_t id, std::uint32_t http2_code, error_code why,
   }
 }
 
-void session::release(std::int32_t id, time_point now) try {
+void session::release(std::int32_t id) try {
   auto* s = find(id);
   if (!s) return;
   s->orphan = true;
   const bool finishing = s->out.closed() && (config_.role == role::server || s->remote == progress::ended);
   if (!finishing) reset(id, raw(h2::code::cancel), errc::canceled, "the last handle of the stream went away");
   drop_unread(*s, errc::closed);
-  if (!s->failed) watch_stall(*s, now);
+  if (!s->failed) unsettled_.push_back({id, 0});
   if (finishing && s->local == progress::ended && s->remote != progress::ended && !s->closed && !dead_) {
     to_stop_.push_back(id);
   }

@@ -127,9 +127,10 @@ class session {
   /// go away when the next event was taken, and not before.
   bool pull(outgoing& out, time_point now);
 
-  /// To be called when no `pull` will follow soon: buffered sends that were not framed are copied as far as they fit,
-  /// so that those who wait for them may go on. Their time-outs begin with it.
-  void settle_sends();
+  /// To be called when no `pull` will follow soon, and not later than the next deadline is asked for: buffered sends
+  /// that were not framed are copied as far as they fit, so that those who wait for them may go on. The time-outs of
+  /// all sends that are left begin with it: most are framed in the turn that they were made in, and never get one.
+  void settle_sends(time_point now);
 
   /// Judges what the peer did until now by `options::limits`. `pull` does it as well.
   void settle_budgets(time_point now);
@@ -182,8 +183,8 @@ class session {
 
   /// Payload, borrowed until its `sent` event, or copied into the bounded buffer; times out by `send_timeout`.
   [[nodiscard]] error_code send(std::int32_t id, op_id op, std::span<const std::string_view> parts, bool end,
-                                outbox::kind how, time_point now);
-  [[nodiscard]] error_code send_trailers(std::int32_t id, op_id op, const fields& list, time_point now);
+                                outbox::kind how);
+  [[nodiscard]] error_code send_trailers(std::int32_t id, op_id op, const fields& list);
 
   /// The next message, its bytes credited; none if there is none.
   std::optional<message> receive(std::int32_t id);
@@ -204,7 +205,7 @@ class session {
   /// As `reset`, and drops what arrived: reads fail with `closed`.
   void abandon(std::int32_t id, std::uint32_t http2_code, error_code why, std::string message);
   /// Nobody will use the stream any more: finishes what was queued behind an end, otherwise resets with CANCEL.
-  void release(std::int32_t id, time_point now);
+  void release(std::int32_t id);
 
   // The connection
 
@@ -287,7 +288,6 @@ class session {
   bool complete_sends(stream& s, op_id op = 0);
   void watch_stall(stream& s, time_point now);
   void end_stall(stream& s);
-  void settle_stalls();
   void clear_deadlines(stream& s);
   void feed_engine(std::string_view bytes);
   void feed_guarded(std::string_view bytes);
@@ -369,13 +369,10 @@ class session {
   std::vector<std::int32_t> to_share_;  // requests that said nothing about their priority
   std::set<std::int32_t> prioritized_;  // streams that did, before their request
   std::int32_t last_request_ = 0;
-  std::vector<std::int32_t> progressed_;  // payload was framed
-  outbox::completed completed_;           // of the stream at hand
-  std::vector<std::int32_t> stalls_;      // `stalls_at` may have changed
+  outbox::completed completed_;  // of the stream at hand
   struct unsettled_send {
     std::int32_t stream;
-    op_id op;  // without one: earlier sends of the stream may fit now
-    time_point deadline;
+    op_id op;  // without one: payload was framed, and earlier sends of the stream may fit now
   };
   std::vector<unsettled_send> unsettled_;
   std::vector<std::int32_t> due_trailers_;

@@ -354,7 +354,7 @@ struct session_callbacks {
     if (st.out.empty()) {
       s.end_stall(st);
     } else {
-      s.progressed_.push_back(st.id);
+      s.unsettled_.push_back({st.id, 0});
     }
     return s.to_->size() < s.full_at_ ? 0 : NGHTTP2_ERR_PAUSE;
   }

@@ -73,7 +73,6 @@ void session::watch_frame(time_point now) {
 }
 
 std::optional<time_point> session::next_deadline() try {
-  settle_stalls();
   auto next = deadlines_.next();
   if (dead_ || failed_ || !wants_input()) return next;
   const auto& opts = config_.defaults;
@@ -89,7 +88,6 @@ std::optional<time_point> session::next_deadline() try {
 }
 
 void session::handle_timeout(time_point now) try {
-  settle_stalls();
   for (const auto& due : deadlines_.expire(now)) {
     switch (due.what) {
       case waiting::open:

@@ -66,11 +66,9 @@ struct stream {
   std::unique_ptr<const std::string> invalid_frame{};
 
   options::duration send_timeout;
-  /// Until when `stall_bytes` that were lent must be framed.
-  time_point stalls_at = never;
 
   // There are many idle streams: what is small stands together.
-  std::uint32_t stall_bytes;
+  std::uint32_t stall_bytes;         // that must be framed within `send_timeout`
   std::uint32_t stall_began_at = 0;  // of `bytes_sent`, as far as it fits
   /// What the peer may send before some of it is read.
   std::uint32_t window = 0;
@@ -94,8 +92,8 @@ struct stream {
   bool reset_by_peer : 1 = false;
   /// The engine has a DATA frame for what is in `out`.
   bool offered : 1 = false;
-  /// The session's deadlines have one for `stalls_at`, or for an earlier one.
-  bool told_to_stall : 1 = false;
+  /// The session's deadlines have one for what was lent.
+  bool stalls : 1 = false;
 
   /// The peer wanted no more of our side after the whole of its own (RFC 9113, section 8.1).
   [[nodiscard]] bool stopped() const noexcept { return closed && !failed && send_end == errc::stream_reset; }

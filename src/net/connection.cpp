@@ -116,9 +116,10 @@ void connection::receive() {
 
 void connection::flush() {
   auto& frames = scratch::here().frames;
+  const auto at = now();
   for (int i = 0; phase_ == phase::open && output_ == output::idle; ++i) {
     frames.clear();
-    if (!session_.pull(frames, now())) break;
+    if (!session_.pull(frames, at)) break;
     const bool full = frames.size() >= core::session::full_pull;
     write(frames.pieces());
     moved_ = true;
@@ -127,8 +128,8 @@ void connection::flush() {
     if (more_to_write_ && output_ == output::idle) return;
   }
   // Otherwise `pull` was told the time.
-  if (output_ != output::idle) session_.settle_budgets(now());
-  session_.settle_sends();
+  if (output_ != output::idle) session_.settle_budgets(at);
+  session_.settle_sends(at);
 }
 
 // A peer that takes nothing could have us queue answers without end. Once it takes something, reading goes on.

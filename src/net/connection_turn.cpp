@@ -180,7 +180,7 @@ void connection::begin_request(std::int32_t id) {
   if (log_ && !log_->begin(id, *s->head, now())) {
     session_.reset(id, static_cast<std::uint32_t>(h2::code::refused_stream), errc::limit_exceeded,
                    "more requests are under way than max_streams");
-    return session_.release(id, now());
+    return session_.release(id);
   }
   if (options_.max_time) session_.end_at(id, core::after(now(), *options_.max_time));
   auto state = add_stream(id, options_, false);

@@ -206,14 +206,14 @@ void stream_state::start_send(core::op_id op, send_completion done, Begin begin)
 
 void stream_state::send(core::op_id op, std::span<const std::string_view> parts, bool end, core::outbox::kind how,
                         send_completion done) {
-  start_send(op, std::move(done), [&] { return session().send(id_, op, parts, end, how, connection::now()); });
+  start_send(op, std::move(done), [&] { return session().send(id_, op, parts, end, how); });
 }
 
 void stream_state::send_trailers(core::op_id op, const fields& list, bool framed, send_completion done) {
   if (framed) {
-    return start_send(op, std::move(done), [&] { return session().send_trailers(id_, op, list, connection::now()); });
+    return start_send(op, std::move(done), [&] { return session().send_trailers(id_, op, list); });
   }
-  connection_->ready().complete(std::move(done), session().send_trailers(id_, op, list, connection::now()));
+  connection_->ready().complete(std::move(done), session().send_trailers(id_, op, list));
 }
 
 void stream_state::respond(core::op_id op, const response& head, bool end, send_completion done) {
@@ -299,7 +299,7 @@ void stream_state::release() {
   set_mode(active::off);
   publish_failure(session().find(id_));
   if (recv_) finish_recv(errc::canceled);
-  session().release(id_, connection::now());
+  session().release(id_);
 }
 
 void stream_state::drop_operations() noexcept {

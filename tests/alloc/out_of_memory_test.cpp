@@ -38,22 +38,22 @@ std::vector<std::int32_t> arrivals(party& p, std::size_t most) {
 void exchange(parties& p) {
   p.begin({.stream_window = 3000, .informational = true}, {.stream_window = 2000});
   const auto id = p.client.open({.priority = priority{}, .informational = true}, some_fields);
-  p.client.send(id, pattern(6000), false, outbox::kind::borrowed, p.now);
-  p.client.send(id, "small", false, outbox::kind::buffered, p.now);
+  p.client.send(id, pattern(6000), false, outbox::kind::borrowed);
+  p.client.send(id, "small", false, outbox::kind::buffered);
   p.pump();
   for (const auto each : p.server.arrivals()) {
     p.server.inform(each, some_fields);
     p.server.respond(each, some_fields);
-    p.server.send(each, pattern(5000), false, outbox::kind::buffered, p.now);
-    p.server.send(each, pattern(300), false, outbox::kind::buffered, p.now);
+    p.server.send(each, pattern(5000), false, outbox::kind::buffered);
+    p.server.send(each, pattern(300), false, outbox::kind::buffered);
     p.pump();
-    p.server.send_trailers(each, some_fields, p.now);
+    p.server.send_trailers(each, some_fields);
     p.pump();
   }
-  p.client.send_trailers(id, some_fields, p.now);
+  p.client.send_trailers(id, some_fields);
   p.pump();
-  p.client.release(id, p.now);
-  p.server.release(id, p.now);
+  p.client.release(id);
+  p.server.release(id);
   p.pump();
 }
 
@@ -66,7 +66,7 @@ void many_streams(parties& p) {
   p.pump();
   p.client.cancel_open(ops[3]);
   for (int i = 0; i < 2; ++i) {
-    for (const auto id : p.client.arrivals()) p.client.send(id, "hello", true, outbox::kind::buffered, p.now);
+    for (const auto id : p.client.arrivals()) p.client.send(id, "hello", true, outbox::kind::buffered);
     p.pump();
     for (const auto id : arrivals(p.server, 1)) p.server.respond(id, {}, true);
     p.pump();
@@ -82,16 +82,16 @@ void resets(parties& p) {
   p.begin();
   std::vector<std::int32_t> ids;
   for (int i = 0; i < 6; ++i) ids.push_back(p.client.open({}, some_fields));
-  for (const auto id : ids) p.client.send(id, pattern(id == ids[0] ? 4500 : 100), false, outbox::kind::borrowed, p.now);
+  for (const auto id : ids) p.client.send(id, pattern(id == ids[0] ? 4500 : 100), false, outbox::kind::borrowed);
   p.client.abandon(ids[4]);
   p.pump();
   for (const auto id : p.server.arrivals()) p.server.respond(id, some_fields);
   p.pump();
   p.client.reset(ids[0]);
   p.server.reset(ids[1]);
-  p.client.release(ids[2], p.now);
-  p.server.send(ids[3], "the end", true, outbox::kind::borrowed, p.now);
-  p.server.release(ids[3], p.now);
+  p.client.release(ids[2]);
+  p.server.send(ids[3], "the end", true, outbox::kind::borrowed);
+  p.server.release(ids[3]);
   p.pump();
   p.server.lost();
   p.client.lost();
@@ -104,7 +104,7 @@ void goaways(parties& p) {
   p.server.goaway(h2::code::no_error);
   const auto second = p.client.open_when_possible({}, p.now + 1s);
   p.pump();
-  p.client.send(first, "still here", true, outbox::kind::borrowed, p.now);
+  p.client.send(first, "still here", true, outbox::kind::borrowed);
   p.pump();
   for (const auto id : p.server.arrivals()) p.server.respond(id, {}, true);
   p.pump();
@@ -119,8 +119,8 @@ void times_out(parties& p) {
   const auto id = p.client.open({.send_timeout = 1s, .send_buffer = 2000});
   p.client.open_when_possible({}, p.now + 500ms);
   p.client.expect(id, p.now + 100ms);
-  p.client.send(id, pattern(1500), false, outbox::kind::borrowed, p.now);
-  p.client.send(id, pattern(6000), false, outbox::kind::buffered, p.now);
+  p.client.send(id, pattern(1500), false, outbox::kind::borrowed);
+  p.client.send(id, pattern(6000), false, outbox::kind::buffered);
   p.client.ping();
   p.pump();
   p.server.consume(id, 500);
@@ -139,11 +139,11 @@ void windows_grow(parties& p) {
   for (const auto each : p.server.arrivals()) {
     p.server.respond(each, {});
     for (int i = 0; i < 8; ++i) {
-      p.server.send(each, pattern(60000), i == 7, outbox::kind::borrowed, p.now);
+      p.server.send(each, pattern(60000), i == 7, outbox::kind::borrowed);
       p.advance(10ms);
     }
   }
-  p.client.send(id, "", true, outbox::kind::borrowed, p.now);
+  p.client.send(id, "", true, outbox::kind::borrowed);
   p.pump();
 }
 
@@ -155,7 +155,7 @@ void unread_bytes_overflow(parties& p) {
   p.pump();
   for (const auto id : p.server.arrivals()) {
     p.server.respond(id, {});
-    p.server.send(id, pattern(18000), false, outbox::kind::borrowed, p.now);
+    p.server.send(id, pattern(18000), false, outbox::kind::borrowed);
   }
   p.pump();
   p.server.lost();

@@ -83,18 +83,18 @@ void party::inform(std::int32_t id, const fields& headers) {
   end_if(call([&] { return session_->inform(id, op, head); }), op);
 }
 
-void party::send(std::int32_t id, std::string_view bytes, bool end, outbox::kind how, time_point now) {
+void party::send(std::int32_t id, std::string_view bytes, bool end, outbox::kind how) {
   if (!begun()) return;
   const auto op = begin_op(id);
   ops_[op].lent = std::make_unique<const std::string>(bytes);
   const std::string_view view = *ops_[op].lent;
-  end_if(call([&] { return session_->send(id, op, {&view, 1}, end, how, now); }), op);
+  end_if(call([&] { return session_->send(id, op, {&view, 1}, end, how); }), op);
 }
 
-void party::send_trailers(std::int32_t id, const fields& list, time_point now) {
+void party::send_trailers(std::int32_t id, const fields& list) {
   if (!begun()) return;
   const auto op = begin_op(id);
-  end_if(call([&] { return session_->send_trailers(id, op, list, now); }), op);
+  end_if(call([&] { return session_->send_trailers(id, op, list); }), op);
 }
 
 void party::expect(std::int32_t id, time_point until) {
@@ -116,8 +116,8 @@ void party::abandon(std::int32_t id) {
   call([&] { session_->abandon(id, static_cast<std::uint32_t>(h2::code::cancel), errc::canceled, std::move(why)); });
 }
 
-void party::release(std::int32_t id, time_point now) {
-  if (begun()) call([&] { session_->release(id, now); });
+void party::release(std::int32_t id) {
+  if (begun()) call([&] { session_->release(id); });
 }
 
 void party::ping() {
@@ -153,7 +153,7 @@ std::string party::pull(time_point now) {
   core::outgoing out;
   call([&] { return session_->pull(out, now); });
   auto bytes = joined(out);
-  call([&] { session_->settle_sends(); });
+  call([&] { session_->settle_sends(now); });
   (void)call([&] { return session_->next_deadline(); });
   look();
   return bytes;
@@ -202,7 +202,7 @@ void party::check(time_point now) {
     if (!session_->failed()) continue;
     EXPECT_TRUE(s->in.end() && (s->send_end || s->complete()))
         << name_ << ": stream " << id << " has survived its connection";
-    EXPECT_TRUE(call([&] { return session_->send(id, last_op_ + 1, {&byte, 1}, true, outbox::kind::buffered, now); }));
+    EXPECT_TRUE(call([&] { return session_->send(id, last_op_ + 1, {&byte, 1}, true, outbox::kind::buffered); }));
   }
   if (!session_->failed()) return;
   EXPECT_FALSE(session_->failed()->message.empty());

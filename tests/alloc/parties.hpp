@@ -30,13 +30,13 @@ class party {
   void cancel_open(op_id op);
   void respond(std::int32_t id, const fields& headers = {}, bool end = false);
   void inform(std::int32_t id, const fields& headers = {});
-  void send(std::int32_t id, std::string_view bytes, bool end, outbox::kind how, time_point now);
-  void send_trailers(std::int32_t id, const fields& list, time_point now);
+  void send(std::int32_t id, std::string_view bytes, bool end, outbox::kind how);
+  void send_trailers(std::int32_t id, const fields& list);
   /// Waits for a message until then.
   void expect(std::int32_t id, time_point until);
   void reset(std::int32_t id);
   void abandon(std::int32_t id);
-  void release(std::int32_t id, time_point now);
+  void release(std::int32_t id);
   void ping();
   void goaway(h2::code code);
   void lost();

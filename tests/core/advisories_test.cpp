@@ -73,7 +73,7 @@ TEST_P(advisory, cve_2019_9517_who_opens_the_window_and_does_not_read_gets_no_mo
     p.say(raw::window_update(0, 0x7fffffff - 65535));
     const auto before = p.us.sent().size();
     for (int i = 0; i < 100; ++i) EXPECT_EQ(name(p.us.send_buffered(1, pattern(1000))), "ok");
-    p.us->settle_sends();
+    p.us->settle_sends(p.now);
     p.us.collect();
     EXPECT_EQ(p.us.sent().size() - before, 10U) << "the others wait, and so do their callers";
   }
@@ -309,7 +309,7 @@ TEST_P(advisory, cve_2023_45802_a_stream_that_was_reset_frees_its_memory_at_once
     const auto id = 1 + 2 * i;
     p.us->feed(raw::request(id, none, {{"large", std::string(8000, 'x')}}) + raw::data(id, std::string(1000, 'x')) +
                raw::rst_stream(id, h2::code::cancel));
-    p.us->release(id, p.now);
+    p.us->release(id);
     core::outgoing out;
     p.us->pull(out, p.now);
     (void)p.us->take_events();

@@ -122,7 +122,7 @@ error_code endpoint::start_send(std::int32_t id, std::string_view bytes, bool en
   auto copy = std::make_unique<std::string>(bytes);
   const std::string_view view = *copy;
   lent_.emplace(op, lent_buffer{id, std::move(copy)});
-  const auto ec = session_.send(id, op, {&view, 1}, end, how, now_);
+  const auto ec = session_.send(id, op, {&view, 1}, end, how);
   if (ec) lent_.erase(op);
   collect();
   return ec;
@@ -137,7 +137,7 @@ error_code endpoint::send_buffered(std::int32_t id, std::string_view bytes, bool
 }
 
 error_code endpoint::send_trailers(std::int32_t id, const fields& list) {
-  return session_.send_trailers(id, ++last_op_, list, now_);
+  return session_.send_trailers(id, ++last_op_, list);
 }
 
 void endpoint::reset(std::int32_t id, h2::code code, errc why) {
@@ -148,7 +148,7 @@ void endpoint::abandon(std::int32_t id, h2::code code, errc why) {
   session_.abandon(id, static_cast<std::uint32_t>(code), why, "a test wanted it");
 }
 
-void endpoint::release(std::int32_t id) { session_.release(id, now_); }
+void endpoint::release(std::int32_t id) { session_.release(id); }
 
 std::vector<message> endpoint::take(std::int32_t id) {
   std::vector<message> messages;
@@ -227,7 +227,7 @@ bool endpoint::pull(std::string& to, time_point now) {
   core::outgoing out;
   const bool any = session_.pull(out, now);
   to += joined(out);
-  session_.settle_sends();
+  session_.settle_sends(now);
   return any;
 }
 
@@ -282,6 +282,8 @@ std::string memory_peers::story(endpoint& reader, std::int32_t id) {
 }
 
 void memory_peers::advance(std::chrono::milliseconds by) {
+  client->settle_sends(now);  // time passes between turns
+  server->settle_sends(now);
   now += by;
   client->handle_timeout(now);
   server->handle_timeout(now);

@@ -62,6 +62,7 @@ class scripted_peer {
   }
 
   void advance(std::chrono::milliseconds by) {
+    us->settle_sends(now);  // time passes between turns
     now += by;
     us->handle_timeout(now);
     listen();
