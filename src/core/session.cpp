@@ -183,14 +183,7 @@ bool session::pull(outgoing& out, time_point now) try {
   full_at_ = before + full_pull;
   for (bool more = true; more && out.size() < full_at_;) {
     stop_uploads();
-    while (out.size() < full_at_) {
-      // DATA is appended by a callback, which also ends this when there is enough.
-      const std::uint8_t* bytes = nullptr;
-      const auto n = nghttp2_session_mem_send(engine_.get(), &bytes);
-      if (n < 0 || ran_out_) throw std::bad_alloc();
-      if (n == 0) break;
-      out.append({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n)});
-    }
+    frame_offered();
     more = apply_recorded();
     more = submit_due_trailers() || more || !to_stop_.empty();
   }
@@ -202,6 +195,37 @@ bool session::pull(outgoing& out, time_point now) try {
 } catch (...) {
   out_of_memory();
   return !out.empty();
+}
+
+void session::frame() {
+  while (to_->size() < full_at_) {
+    // DATA is appended by a callback, which also ends this when there is enough.
+    const std::uint8_t* bytes = nullptr;
+    const auto n = nghttp2_session_mem_send(engine_.get(), &bytes);
+    if (n < 0 || ran_out_) throw std::bad_alloc();
+    if (n == 0) break;
+    to_->append({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n)});
+  }
+}
+
+// The engine shares what there is room for among the streams, by their priorities. Where there is room for all of it,
+// that would be for nothing: streams that have little to say are framed a few at a time, as long as nothing waits in
+// the engine that would fill the write instead.
+void session::frame_offered() {
+  constexpr std::size_t little = 1024;
+  constexpr std::size_t few = 4;
+  std::size_t given = 0;
+  bool shares = to_offer_.size() > few && nghttp2_session_want_write(engine_.get()) != 0;
+  for (auto* s : to_offer_) {
+    shares = shares || s->out.bytes() > little || to_->size() >= full_at_;
+    hand_over(*s);
+    if (++given % few == 0 && !shares) frame();
+  }
+  frame();
+  for (const auto* s : to_offer_) {
+    if (s->offered) unsettled_.push_back({s->id, 0});
+  }
+  to_offer_.clear();
 }
 
 // Only right before it can leave: once it is submitted, the engine ignores the client's end of the stream, and counts
@@ -233,7 +257,7 @@ bool session::submit_due_trailers() {
 
 bool session::finished() const {
   if (dead_) return true;
-  const bool writes = nghttp2_session_want_write(engine_.get()) != 0;
+  const bool writes = !to_offer_.empty() || nghttp2_session_want_write(engine_.get()) != 0;
   if (terminated_by_us_ || failed_) return !writes;
   return !writes && nghttp2_session_want_read(engine_.get()) == 0;
 }
@@ -324,21 +348,29 @@ error_code session::send(std::int32_t id, op_id op, std::span<const std::string_
     due_trailers_.push_back(id);
     return {};
   }
-  if (!complete_sends(*s, op)) unsettled_.push_back({id, op});
-  offer(*s);
+  const bool complete = complete_sends(*s, op);
+  const bool waited = !offer(*s);  // otherwise it is seen when it is framed whether something is left
+  if (!complete && (waited || how == outbox::kind::buffered)) unsettled_.push_back({id, op});
   return {};
 } catch (...) {
   return out_of_memory();
 }
 
-// The engine gets a DATA frame for what there is, and is done with it once it has framed that: a stream on which we say
-// nothing has none. Returns whether there may be a frame to send now.
+// Returns whether there may be a frame to send now.
 bool session::offer(stream& s) {
   // Behind the head: `settle_begun`.
   if (s.offered || !s.out.ready() || s.local != progress::body) return false;
+  to_offer_.push_back(&s);
+  s.offered = true;
+  return true;
+}
+
+// The engine gets a DATA frame for what there is, and is done with it once it has framed that: a stream on which we say
+// nothing has none.
+void session::hand_over(stream& s) {
   const auto source = payload_source(s);
-  s.offered = checked(nghttp2_submit_data(engine_.get(), NGHTTP2_FLAG_END_STREAM, s.id, &source)) == 0;
-  return s.offered;
+  s.offered = !s.closed && !s.failed && s.out.ready() &&
+              checked(nghttp2_submit_data(engine_.get(), NGHTTP2_FLAG_END_STREAM, s.id, &source)) == 0;
 }
 
 // The peer has ended the stream before we could: who has nothing left to say has lost nothing by it.
@@ -385,6 +417,11 @@ bool session::complete_sends(stream& s, op_id op) {
 }
 
 void session::settle_sends(time_point now) try {
+  for (auto* s : to_offer_) {
+    hand_over(*s);
+    unsettled_.push_back({s->id, 0});
+  }
+  to_offer_.clear();
   for (const auto& [id, op] : unsettled_) {
     auto* s = find(id);
     if (!s) continue;
@@ -503,6 +540,7 @@ void session::drop_greediest() {
 
 void session::erase_if_over(stream& s) {
   if (!s.orphan || !s.closed) return;
+  if (s.offered) std::erase(to_offer_, &s);
   last_found_ = nullptr;
   streams_.erase(s.id);
 }

@@ -308,6 +308,9 @@ class session {
   bool widen_begun(stream& s);
   bool settle_begun();
   bool offer(stream& s);
+  void hand_over(stream& s);
+  void frame();
+  void frame_offered();
   void measure(time_point now);
   bool apply_recorded();
   void stop_uploads();
@@ -363,6 +366,7 @@ class session {
   std::size_t full_at_ = 0;  // bytes
   std::size_t arrived_ = 0;
   std::vector<std::int32_t> begun_;  // new streams
+  std::vector<stream*> to_offer_;    // have something to be framed that the engine was not given yet
   bool measured_ = false;            // the PING of the estimator was answered
   std::vector<std::pair<std::int32_t, std::uint32_t>> to_reset_;
   std::vector<std::int32_t> to_stop_;   // answered in full: the rest of the request is not wanted

@@ -109,6 +109,7 @@ void session::record_end(const stream& s) {
 // The engine is not asked any more, so nobody else says that the streams are over.
 void session::close_all() {
   dead_ = true;
+  to_offer_.clear();
   for (auto at = streams_.begin(); at != streams_.end();) {
     if (!std::exchange(at->second.closed, true)) {
       record_end(at->second);
@@ -127,6 +128,7 @@ error_code session::out_of_memory() noexcept {
   dead_ = true;  // in whatever state the engine is
   memory_->give_up();
   to_ = nullptr;
+  to_offer_.clear();
   try {
     fail_connection(no_memory());
   } catch (...) {  // then without events

@@ -90,7 +90,7 @@ struct stream {
   bool orphan : 1 = false;
   /// RST_STREAM came from the peer.
   bool reset_by_peer : 1 = false;
-  /// The engine has a DATA frame for what is in `out`.
+  /// The engine has a DATA frame for what is in `out`, or is to get one.
   bool offered : 1 = false;
   /// The session's deadlines have one for what was lent.
   bool stalls : 1 = false;
