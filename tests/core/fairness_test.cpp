@@ -51,6 +51,24 @@ TEST(fairness, a_server_that_sends_much_on_one_stream_sends_the_others_in_betwee
   EXPECT_THAT(data_in_one_write(p.server, p.now), Contains(small));
 }
 
+TEST(fairness, many_that_send_little_leave_in_one_write_beside_one_that_sends_much) {
+  for (const bool bulk_is_first : {true, false}) {
+    memory_peers p(whole, {}, with_windows(16 * plenty, 64 * plenty));
+    const auto bulk = p.open();
+    std::vector<std::int32_t> ids;
+    for (int i = 0; i < 20; ++i) ids.push_back(p.open());
+    if (bulk_is_first) {
+      p.client.send(bulk, std::string(16 * plenty, 'x'));
+      EXPECT_THAT(data_in_one_write(p.client, p.now), Each(bulk));
+    }
+    for (const auto id : ids) p.client.send(id, "ping");
+    if (!bulk_is_first) p.client.send(bulk, std::string(16 * plenty, 'x'));
+    const auto written = data_in_one_write(p.client, p.now);
+    EXPECT_THAT(written, ::testing::IsSupersetOf(ids)) << (bulk_is_first ? "behind it" : "before it");
+    EXPECT_THAT(written, Contains(bulk));
+  }
+}
+
 TEST(fairness, equal_streams_take_turns_frame_by_frame) {
   for (const bool at_server : {false, true}) {
     memory_peers p(whole, with_windows(16 * plenty, 64 * plenty), with_windows(16 * plenty, 64 * plenty));

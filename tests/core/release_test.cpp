@@ -212,6 +212,24 @@ TEST_P(release, twice_is_as_once) {
   EXPECT_THAT(p.heard(), IsEmpty());
 }
 
+TEST_P(release, of_a_stream_that_was_reset_while_a_send_was_to_leave_lets_the_others_go_on) {
+  memory_peers p(GetParam());
+  const auto a = p.open();
+  const auto b = p.open();
+  p.pump();
+  p.server.reset(a, h2::code::cancel);
+  std::string bytes;
+  p.server.pull(bytes, p.now);
+  EXPECT_EQ(name(p.client.send(a, "nobody takes it")), "ok");
+  EXPECT_EQ(name(p.client.send(b, "hello")), "ok");
+  p.client->feed(bytes);
+  p.client.release(a);
+  EXPECT_FALSE(p.client.knows(a));
+  p.pump();
+  EXPECT_EQ(p.server.story(b), "data hello");
+  EXPECT_EQ(p.client.failure_of_connection(), "none");
+}
+
 TEST_P(release, of_everything_lets_the_connection_finish) {
   memory_peers p(GetParam());
   const auto a = p.open();
