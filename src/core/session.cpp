@@ -210,12 +210,12 @@ void session::frame() {
 
 // The engine shares what there is room for among the streams, by their priorities. Where there is room for all of it,
 // that would be for nothing: streams that have little to say are framed a few at a time, as long as nothing waits in
-// the engine that would fill the write instead.
+// the engine that would fill the write instead, and no client has asked for an order (RFC 9218).
 void session::frame_offered() {
   constexpr std::size_t little = 1024;
   constexpr std::size_t few = 4;
   std::size_t given = 0;
-  bool shares = to_offer_.size() > few && nghttp2_session_want_write(engine_.get()) != 0;
+  bool shares = ordered_ || (to_offer_.size() > few && nghttp2_session_want_write(engine_.get()) != 0);
   for (auto* s : to_offer_) {
     shares = shares || s->out.bytes() > little || to_->size() >= full_at_;
     hand_over(*s);

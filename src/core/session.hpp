@@ -372,6 +372,7 @@ class session {
   std::vector<std::int32_t> to_stop_;   // answered in full: the rest of the request is not wanted
   std::vector<std::int32_t> to_share_;  // requests that said nothing about their priority
   std::set<std::int32_t> prioritized_;  // streams that did, before their request
+  bool ordered_ = false;                // any of them did
   std::int32_t last_request_ = 0;
   outbox::completed completed_;  // of the stream at hand
   struct unsettled_send {

@@ -177,6 +177,7 @@ struct session_callbacks {
       st.remote = progress::body;
       const bool said = s.prioritized_.erase(st.id) > 0 || st.head->headers.contains("priority");
       if (!said) s.to_share_.push_back(st.id);
+      s.ordered_ = s.ordered_ || said;
       s.emit(event::kind::request, st.id);
     } else if (s.config_.role == role::server || st.remote == progress::body) {
       // Without a field they say no more than their END_STREAM.
@@ -293,6 +294,7 @@ struct session_callbacks {
     const auto id = static_cast<const nghttp2_ext_priority_update*>(frame.ext.payload)->stream_id;
     if (s.find(id)) {
       std::erase(s.to_share_, id);
+      s.ordered_ = true;
     } else if (id > s.last_request_ && s.prioritized_.size() < s.config_.max_concurrent_streams) {
       s.prioritized_.insert(id);
     }

@@ -126,6 +126,21 @@ TEST(fairness, rfc9218_the_clients_urgency_decides_what_a_server_sends_first) {
   EXPECT_THAT(data_in_one_write(p.server, p.now), Each(sooner));
 }
 
+TEST(fairness, rfc9218_the_clients_urgency_decides_also_where_all_of_it_is_little) {
+  memory_peers p(whole);
+  auto opts = p.client_options;
+  std::vector<std::int32_t> by_urgency;
+  for (std::uint8_t urgency = 0; urgency < 6; ++urgency) {
+    opts.priority = priority{.urgency = urgency};
+    by_urgency.push_back(p.client.open(opts));
+  }
+  p.pump();
+  for (const auto id : by_urgency) p.server.respond(id);
+  p.pump();
+  for (auto id = by_urgency.rbegin(); id != by_urgency.rend(); ++id) p.server.send(*id, "ping");
+  EXPECT_EQ(data_in_one_write(p.server, p.now), by_urgency);
+}
+
 TEST(fairness, rfc9218_a_priority_in_the_headers_is_not_said_twice) {
   memory_peers p;
   auto opts = p.client_options;
