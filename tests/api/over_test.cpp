@@ -421,8 +421,9 @@ class rude_stream final : public h2::lower_stream {
   std::optional<io_handler> waiting_;
 };
 
-// What becomes of a connection over a rude stream, in words.
-std::string end_over(rude_stream::action read, rude_stream::action write) {
+// What becomes of a connection over a rude stream, in words. `at_last` is called before the context goes away.
+std::string end_over(
+    rude_stream::action read, rude_stream::action write, const std::function<void()>& at_last = [] {}) {
   context_threads threads;
   const auto how = std::make_shared<rude_stream::manners>();
   how->read = std::move(read);
@@ -436,6 +437,7 @@ std::string end_over(rude_stream::action read, rude_stream::action write) {
   const auto why = link.failure();
   link = {};
   EXPECT_EQ(gone.wait_for(patience), std::future_status::ready);
+  at_last();
   return why ? name(why->code) + ": " + why->message : "no failure";
 }
 
@@ -457,8 +459,9 @@ TEST(over, a_stream_that_drops_its_handler_has_failed) {
   };
   EXPECT_THAT(end_over(drops, nullptr), AllOf(StartsWith("connection_lost"), HasSubstr("dropped its handler")));
   EXPECT_THAT(end_over(nullptr, drops), AllOf(StartsWith("connection_lost"), HasSubstr("dropped its handler")));
-  EXPECT_THAT(end_over(drops_later, nullptr), AllOf(StartsWith("connection_lost"), HasSubstr("dropped its handler")));
-  other.join();
+  const auto join = [&other] { other.join(); };
+  EXPECT_THAT(end_over(drops_later, nullptr, join),
+              AllOf(StartsWith("connection_lost"), HasSubstr("dropped its handler")));
 }
 
 TEST(over, a_stream_that_claims_more_than_it_was_given_has_failed) {
