@@ -163,9 +163,19 @@ bool session::apply_recorded() {
   for (const auto id : std::exchange(to_erase_, {})) {
     if (auto* s = find(id)) erase_if_over(*s);
   }
+  const bool drains = go_on_draining();
   const bool begun = settle_begun();
   const bool opened = open_waiting();
-  return opened || begun || !resets.empty();
+  return drains || opened || begun || !resets.empty();
+}
+
+bool session::go_on_draining() {
+  const auto due = std::exchange(drain_due_, drain_step::none);
+  if (due == drain_step::ping) ping(drain_ping);
+  if (due == drain_step::goaway) goaway(raw(h2::code::no_error), {});
+  if (due == drain_step::none) return false;
+  if (dead_) throw std::bad_alloc();  // they have told of it, but who called is about to ask the engine again
+  return true;
 }
 
 bool session::pull(outgoing& out, time_point now) try {

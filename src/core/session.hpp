@@ -313,6 +313,7 @@ class session {
   void frame_offered();
   void measure(time_point now);
   bool apply_recorded();
+  bool go_on_draining();
   void stop_uploads();
   bool submit_due_trailers();
   [[nodiscard]] bool has_window(std::int32_t id) const;
@@ -408,6 +409,7 @@ class session {
     announced,  // our first GOAWAY of two was submitted
     begun,      // our GOAWAY was submitted, which says what is still served
   } drain_ = drain::no;
+  enum class drain_step { none, ping, goaway } drain_due_ = drain_step::none;
   bool terminated_by_us_ = false;
   bool dead_ = false;     // the engine is not asked any more
   bool ran_out_ = false;  // a callback found no memory

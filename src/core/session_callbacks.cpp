@@ -268,7 +268,7 @@ struct session_callbacks {
           if (opaque == window_ping) {
             s.measured_ = true;
           } else if (opaque == drain_ping) {
-            s.goaway(static_cast<std::uint32_t>(h2::code::no_error), {});
+            s.drain_due_ = session::drain_step::goaway;
           } else if (opaque != keepalive_ping) {  // that one is answered by any byte
             s.emit(event::kind::pong, 0, opaque);
           }
@@ -383,7 +383,9 @@ struct session_callbacks {
       s.fail_connection(std::move(why));
     }
     // PINGs overtake what is queued, and the answer to this one shall say that the GOAWAY is known.
-    if (frame->hd.type == NGHTTP2_GOAWAY && s.drain_ == session::drain::announced) s.ping(drain_ping);
+    if (frame->hd.type == NGHTTP2_GOAWAY && s.drain_ == session::drain::announced) {
+      s.drain_due_ = session::drain_step::ping;
+    }
     auto* st = s.find(frame->hd.stream_id);
     if (!st) return 0;
     if (is_provoked(*frame, *st)) s.guard_.spend(spending::resets);

@@ -113,6 +113,19 @@ void goaways(parties& p) {
   p.pump();
 }
 
+// The graceful end of a server, in its two steps.
+void drains(parties& p) {
+  p.begin();
+  p.client.open({});
+  p.pump();
+  p.server.shut_down(p.now);
+  for (const auto id : p.server.arrivals()) {
+    p.server.respond(id, {});
+    p.server.send(id, "the last words", true, outbox::kind::borrowed);
+  }
+  p.pump();
+}
+
 // A reader that does not read, and time that passes.
 void times_out(parties& p) {
   p.begin({.send_timeout = 1s}, {.send_timeout = 1s, .flow = flow_control::manual, .stream_window = 1000}, 1);
@@ -188,6 +201,7 @@ const std::vector<scenario> scenarios{
     {"many_streams", many_streams},
     {"resets", resets},
     {"goaways", goaways},
+    {"drains", drains},
     {"times_out", times_out},
     {"windows_grow", windows_grow, 8000},
     {"overflow", unread_bytes_overflow, 1000},

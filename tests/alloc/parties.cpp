@@ -130,6 +130,10 @@ void party::goaway(h2::code code) {
   if (begun()) call([&] { session_->goaway(static_cast<std::uint32_t>(code), "data for whoever debugs the peer"); });
 }
 
+void party::shut_down(time_point now) {
+  if (begun()) call([&] { session_->shut_down(now); });
+}
+
 void party::lost() {
   if (!begun()) return;
   std::string why = "the transport has ended, as the test wanted";

@@ -39,6 +39,7 @@ class party {
   void release(std::int32_t id);
   void ping();
   void goaway(h2::code code);
+  void shut_down(time_point now);
   void lost();
   void consume(std::int32_t id, std::size_t bytes);
   void handle_timeout(time_point now);
