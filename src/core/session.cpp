@@ -449,7 +449,9 @@ void session::settle_sends(time_point now) try {
 
 void session::watch_stall(stream& s, time_point now) {
   // Nobody waits for what an orphan left, so the time-out is all that ends it; trailers wait for what is before them.
-  const bool watched = s.out.lends() || (s.out.bytes() > 0 && (s.orphan || s.out.has_trailers()));
+  const bool ends = s.out.closed() && s.local != progress::ended;
+  const bool waits = s.out.bytes() > 0 && (s.orphan || s.out.has_trailers());
+  const bool watched = s.out.lends() || waits || (s.orphan && ends);
   if (!watched) return end_stall(s);
   // A byte now and then is no progress: a peer could hold what we have for it as long as it likes.
   const auto sent = static_cast<std::uint32_t>(s.bytes_sent);

@@ -117,6 +117,23 @@ TEST_P(release, of_a_server_stream_with_half_an_answer_resets_it_with_cancel) {
   EXPECT_THAT(p.heard(), ElementsAre("RST_STREAM 1 CANCEL"));
 }
 
+TEST_P(release, of_a_server_stream_whose_end_waits_for_window_does_not_wait_for_ever) {
+  options opts;
+  opts.send_timeout = 1s;
+  scripted_peer p(role::server, GetParam(), opts);
+  p.greet();
+  p.say(raw::request(1, raw::none, {{"priority", "u=0"}}) + raw::request(3));
+  for (const auto id : {1, 3}) EXPECT_EQ(name(p.us.respond(id)), "ok");
+  EXPECT_EQ(name(p.us.send(1, pattern(100000))), "ok") << "more than the connection's window";
+  EXPECT_EQ(name(p.us.send_buffered(3, "", true)), "ok");
+  p.us.release(3);
+  (void)p.heard();
+  EXPECT_TRUE(p.us.knows(3)) << "the end is behind the other's payload";
+  p.advance(1s);
+  (void)p.heard();
+  EXPECT_FALSE(p.us.knows(3));
+}
+
 TEST_P(release, of_a_server_stream_with_a_whole_answer_queued_still_sends_it) {
   scripted_peer p(role::server, GetParam());
   p.greet();
