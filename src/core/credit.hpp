@@ -33,6 +33,8 @@ class credit {
   [[nodiscard]] std::uint64_t owed() const noexcept { return owed_; }
   [[nodiscard]] std::uint64_t returned() const noexcept { return returned_; }
 
+  [[nodiscard]] bool manual() const noexcept { return mode_ == flow_control::manual; }
+
   /// With the inbox, for debug builds and tests.
   [[nodiscard]] bool balanced(std::size_t inbox_bytes) const noexcept { return unread_ == inbox_bytes; }
 

@@ -20,9 +20,10 @@ constexpr std::size_t most_unread = std::size_t{1} << 20;  // what a new stream 
 void session::return_credit(stream& s, std::size_t bytes) try {
   if (bytes == 0 || dead_ || s.closed || s.failed || s.remote == progress::ended) return;
   // The engine looks the stream up, and tells the peer by halves of a window: it need not know of every byte. What it
-  // keeps back itself, as it does with padding, and what is kept back here is never all of a window.
+  // keeps back itself, as it does with padding, and what is kept back here is never all of a window. Who returns it by
+  // hand may wait for a whole message first, for which half a window is there at least.
   s.to_return += static_cast<std::uint32_t>(bytes);
-  if (s.to_return >= s.window / 8) {
+  if (s.ledger.manual() || s.to_return >= s.window / 8) {
     checked(nghttp2_session_consume_stream(engine_.get(), s.id, std::exchange(s.to_return, 0)));
   }
   estimator_.read(bytes);

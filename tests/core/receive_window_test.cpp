@@ -40,6 +40,19 @@ TEST_P(receive_window, automatic_returns_on_delivery_and_not_before) {
   EXPECT_GT(p.credit(id), 4 * piece - window / 2) << "the engine may hold back less than half a window";
 }
 
+// Whoever waits for a whole message before returning any of it must know for what there is room at least.
+TEST_P(receive_window, manual_leaves_half_a_window_to_the_peer) {
+  scripted_peer p(role::client, GetParam(), with(flow_control::manual));
+  p.greet();
+  const auto id = p.open();
+  p.say(raw::response(id) + raw::data(id, pattern(window / 2)));
+  EXPECT_EQ(p.us.body(id).size(), window / 2);
+  p.us.consume(id, window / 2 - 1);
+  EXPECT_EQ(p.credit(id), 0U);
+  p.us.consume(id, 1);
+  EXPECT_EQ(p.credit(id), window / 2);
+}
+
 TEST_P(receive_window, consume_does_nothing_on_automatic_streams) {
   scripted_peer p(role::client, GetParam(), with(flow_control::automatic));
   p.greet();
