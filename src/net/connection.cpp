@@ -125,7 +125,7 @@ void connection::flush() {
     moved_ = true;
     if (!full) break;
     more_to_write_ = i == writes_per_turn;
-    if (more_to_write_ && output_ == output::idle) return;
+    if (more_to_write_) break;
   }
   // Otherwise `pull` was told the time.
   if (output_ != output::idle) session_.settle_budgets(at);

@@ -106,6 +106,23 @@ TEST(coalescing, a_large_body_leaves_in_writes_of_about_64_kib) {
   for (const auto& w : link.client_log->writes) EXPECT_LE(w.size(), 96U << 10U);
 }
 
+TEST(coalescing, a_send_that_is_too_much_for_a_turn_has_its_time_out_all_the_same) {
+  link_options opts;
+  opts.server.stream_window = std::size_t{16} << 20;
+  const std::string body(std::size_t{8} << 20, 'x');
+  memory_link link(opts);
+  auto s = link.open();
+  link.start();
+  settle(link.io);
+  const auto deadline = [&] { return link.client->session().next_deadline(); };
+  EXPECT_FALSE(deadline());
+  link.client_log->writes.clear();
+  s.async_send(body, [](error_code) {});
+  EXPECT_TRUE(run_until(link.io, [&] { return !link.client_log->writes.empty(); }));
+  EXPECT_LT(link.client_log->written().size(), body.size());
+  EXPECT_TRUE(deadline());
+}
+
 // So that the memory of one message serves the next: freed together, those of several reads go back to the kernel.
 TEST(coalescing, what_a_read_brought_is_told_before_the_next_read) {
   link_options opts;
