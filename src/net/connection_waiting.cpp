@@ -38,7 +38,8 @@ void connection::watch() {
     auto& who = callers_->who();
     if (who.busy()) {
       if (!callers_->waiting()) return;
-      if (more_to_write_ || callers_->overlooks(output_ == output::waiting, next_deadline())) callers_->interrupt();
+      const bool more = more_to_write_ || (more_to_read_ && wants_input());
+      if (more || callers_->overlooks(output_ == output::waiting, next_deadline())) callers_->interrupt();
       return;
     }
     if (who.state() != leadership::keeper::serving && !is_awaited()) return rest();

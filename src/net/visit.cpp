@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace duplex::net {
+namespace {
+
+// What has arrived for one stream may be behind what has for others.
+constexpr int most_looks = 16;
+
+}  // namespace
 
 visit::visit(std::shared_ptr<connection> link, bool patient) : link_(std::move(link)), callers_(*link_->callers_) {
   me_.patient = patient;
@@ -21,7 +27,8 @@ visit::~visit() {
 }
 
 void visit::look() {
-  if (!callers_.who().leader()) link_->serve({.readable = true});
+  if (callers_.who().leader()) return;
+  for (int i = 0; i == 0 || (link_->more_to_read_ && i < most_looks); ++i) link_->serve({.readable = true});
 }
 
 bool visit::wait(const std::optional<core::time_point>& until) {
