@@ -50,6 +50,31 @@ void session::end_at(std::int32_t id, time_point when) try {
   out_of_memory();
 }
 
+void session::watch_stall(stream& s, time_point now) {
+  // Nobody waits for what an orphan left, so the time-out is all that ends it; trailers wait for what is before them.
+  const bool ends = s.out.closed() && s.local != progress::ended;
+  const bool waits = s.out.bytes() > 0 && (s.orphan || s.out.has_trailers());
+  const bool watched = s.out.lends() || waits || (s.orphan && ends);
+  if (!watched) return end_stall(s);
+  // A byte now and then is no progress: a peer could hold what we have for it as long as it likes.
+  const auto sent = static_cast<std::uint32_t>(s.bytes_sent);
+  if (s.stalls && sent - s.stall_began_at < s.stall_bytes) return;
+  deadlines_.set({s.id, waiting::borrowed_sends, 0}, after(now, s.send_timeout));
+  s.stall_began_at = sent;
+  s.stalls = true;
+}
+
+void session::end_stall(stream& s) {
+  if (s.stalls) deadlines_.clear({s.id, waiting::borrowed_sends, 0});
+  s.stalls = false;
+}
+
+void session::clear_deadlines(stream& s) {
+  deadlines_.clear({s.id, waiting::buffered_send, 0}, {s.id, waiting::end, 1});
+  s.timed_sends = 0;
+  s.stalls = false;
+}
+
 void session::watch_peer(time_point now) {
   if (!wants_input()) {  // what we do not read is not late
     owed_ = {};
