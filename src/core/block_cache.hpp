@@ -52,6 +52,7 @@ class block_cache {
 template <class T>
 struct cached_allocator {
   using value_type = T;
+  static constexpr std::size_t size = sizeof(T);  // NOLINT(bugprone-sizeof-expression): of a pointer as well
 
   explicit cached_allocator(block_cache& blocks) noexcept : cache(&blocks) {}
   template <class U>
@@ -59,12 +60,12 @@ struct cached_allocator {
 
   [[nodiscard]] T* allocate(std::size_t n) {
     static_assert(alignof(T) <= alignof(std::max_align_t));
-    if (n > SIZE_MAX / sizeof(T)) throw std::bad_alloc();
-    auto* const memory = cache->take(n * sizeof(T));
+    if (n > SIZE_MAX / size) throw std::bad_alloc();
+    auto* const memory = cache->take(n * size);
     if (!memory) throw std::bad_alloc();
     return static_cast<T*>(memory);
   }
-  void deallocate(T* memory, std::size_t n) noexcept { cache->give_back(memory, block_cache::class_of(n * sizeof(T))); }
+  void deallocate(T* memory, std::size_t n) noexcept { cache->give_back(memory, block_cache::class_of(n * size)); }
 
   friend bool operator==(const cached_allocator&, const cached_allocator&) = default;
 

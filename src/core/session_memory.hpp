@@ -35,19 +35,19 @@ class engine_memory {
    public:
     link* before = this;
 
-    explicit link(block_cache::size_class size = 0) noexcept : behind_(reinterpret_cast<std::uintptr_t>(this) | size) {}
-    [[nodiscard]] link* behind() const noexcept { return reinterpret_cast<link*>(behind_ & ~last); }
+    explicit link(block_cache::size_class size = 0) noexcept : behind_(begin_of(this) + size) {}
+    [[nodiscard]] link* behind() const noexcept { return reinterpret_cast<link*>(behind_ - size()); }
     [[nodiscard]] block_cache::size_class size() const noexcept {
-      return static_cast<block_cache::size_class>(behind_ & last);
+      return static_cast<block_cache::size_class>(reinterpret_cast<std::uintptr_t>(behind_) % alignof(link));
     }
-    void put_behind(link* other) noexcept { behind_ = reinterpret_cast<std::uintptr_t>(other) | size(); }
+    void put_behind(link* other) noexcept { behind_ = begin_of(other) + size(); }
 
    private:
-    static constexpr std::uintptr_t last = alignof(std::max_align_t) - 1;
-    static_assert(block_cache::classes <= last + 1);
+    static std::byte* begin_of(link* block) noexcept { return reinterpret_cast<std::byte*>(block); }
 
-    std::uintptr_t behind_;
+    std::byte* behind_;  // of which, so many bytes behind its beginning as say the size
   };
+  static_assert(block_cache::classes <= alignof(link));
 
   static void* allocate(std::size_t size, void* self) noexcept;
   static void release(void* memory, void* self) noexcept;
