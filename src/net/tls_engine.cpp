@@ -167,6 +167,7 @@ error_code tls_engine::handshake() {
   if (failed_) return failed_;
   const clean_error_queue guard;
   const auto ec = outcome(SSL_do_handshake(ssl_.get()));
+  if (ec == asio::error::eof) return fail(asio::ssl::error::stream_truncated);  // anybody can say close_notify so early
   if (!ec && SSL_get_early_data_status(ssl_.get()) != SSL_EARLY_DATA_ACCEPTED) give_back(early_);
   return ec;
 }

@@ -44,7 +44,8 @@ class tls_engine {
   void keep();
 
   /// As far as the input goes: none if the handshake is over, `would_block` if it needs more input,
-  /// `stream_truncated` (of asio::ssl::error) if there is no more. There may be output in each case.
+  /// `stream_truncated` (of asio::ssl::error) if there is no more, or the peer has said close_notify instead. There may
+  /// be output in each case.
   [[nodiscard]] error_code handshake();
 
   /// Client, before the first `handshake`: sends `bytes` as early data (RFC 8446, section 2.3), for which there is a

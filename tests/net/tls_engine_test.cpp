@@ -219,6 +219,16 @@ TEST_P(tls_engine, takes_an_end_in_the_handshake_for_a_cut) {
   EXPECT_EQ(client_->engine.handshake(), truncated);
 }
 
+// RFC 8446, section 6.1: it ends what its sender writes. Of a handshake it is no end, and not authenticated either.
+TEST_P(tls_engine, takes_close_notify_in_the_handshake_for_a_cut) {
+  start();
+  const std::string close_notify("\x15\x03\x03\x00\x02\x01\x00", 7);
+  client_->engine.feed(asio::buffer(close_notify));
+  EXPECT_EQ(client_->engine.handshake(), truncated);
+  EXPECT_TRUE(client_->engine.hungry()) << "the lent bytes are the caller's again";
+  EXPECT_EQ(client_->engine.handshake(), truncated) << "for good";
+}
+
 TEST_P(tls_engine, refuses_what_is_not_tls_for_good) {
   start();
   client_->take();
