@@ -18,9 +18,9 @@ std::size_t preface_of(core::role peer) { return peer == core::role::client ? ra
 core::role other(core::role r) { return r == core::role::client ? core::role::server : core::role::client; }
 
 // The engine gives credit back once it is half of the window (or there is none to halve). Of a window of `full` bytes
-// that lacks `missing`, none of them lost: how many more make it whole?
-std::size_t until_returned(std::int64_t full, std::int64_t missing) {
-  require(missing >= 0 && (missing == 0 || missing < full / 2));
+// that lacks `missing`, none of them lost, and `kept` of them not told to the engine: how many more are half of it?
+std::size_t until_returned(std::int64_t full, std::int64_t missing, std::int64_t kept = 0) {
+  require(missing >= kept && (missing == kept || missing - kept < full / 2));
   return static_cast<std::size_t>(std::max<std::int64_t>(1, full / 2 - missing));
 }
 
@@ -202,12 +202,17 @@ void witness::check_stream_window(std::int32_t id, core::time_point now) {
   };
   if (!is_open()) return;
   const auto window = static_cast<std::int64_t>(s.window);
-  const auto wanted = until_returned(window, window - us_->stats(s).recv_window);
-  if (connection_window_ < static_cast<std::int64_t>(wanted)) return;
-  use_up(id, wanted);
-  take(id);
-  consume_all(id);
-  pull(now);
+  const auto kept_at_most = window / 8;  // by the session, of a stream whose credit returns by itself
+  const auto wanted = until_returned(window, window - us_->stats(s).recv_window, s.to_return);
+  if (connection_window_ < static_cast<std::int64_t>(wanted) + kept_at_most) return;
+  const auto read = [&](std::size_t bytes) {
+    use_up(id, bytes);
+    take(id);
+    consume_all(id);
+    pull(now);
+  };
+  read(wanted);
+  if (is_open() && s.to_return > 0) read(static_cast<std::size_t>(kept_at_most - s.to_return));
   // Its content-length may have forbidden it; or it has grown, and halves are not what they were.
   if (is_open() && static_cast<std::int64_t>(s.window) == window) require(us_->stats(s).recv_window == window);
 }
