@@ -23,7 +23,7 @@ fields::fields(std::initializer_list<field> list) {
 }
 
 void fields::add(std::string_view name, std::string_view value, bool sensitive) {
-  list_.push_back({core::lower(std::string(name)), std::string(value), sensitive});
+  add({std::string(name), std::string(value), sensitive});
 }
 
 void fields::add(field f) {

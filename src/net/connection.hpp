@@ -236,6 +236,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void serve(const callers::events& what);
   [[nodiscard]] std::optional<core::time_point> next_deadline();
   void receive();
+  void catch_up();
   [[nodiscard]] bool wants_input() const;
   void schedule_turn();
   void turn(sends when = sends::now);

@@ -16,8 +16,8 @@ namespace {
 // calls; until then nobody answers a PING.
 constexpr std::chrono::milliseconds quiet(5);
 
-// How much is looked at before time is up for those whom it may be for.
-constexpr int reads_when_late = 16;
+// What is looked for may be behind what has come for others.
+constexpr int reads_to_catch_up = 16;
 
 }  // namespace
 
@@ -29,6 +29,11 @@ void connection::serve(const callers::events& what) {
     expire();
   });
   turn(sends::later);
+}
+
+// What has come in the meantime counts, however long nobody could look.
+void connection::catch_up() {
+  for (int i = 0; i == 0 || (more_to_read_ && i < reads_to_catch_up); ++i) receive();
 }
 
 // Has the executor wake us when there is something to do.
@@ -162,8 +167,7 @@ void connection::expire() {
   }
   const auto due = session_.next_deadline();
   if (!due || *due > at) return;
-  // What has come in the meantime counts, however long nobody could look.
-  for (int i = 0; i == 0 || (more_to_read_ && i < reads_when_late); ++i) receive();
+  catch_up();
   if (phase_ != phase::closed) session_.handle_timeout(at);
 }
 

@@ -6,12 +6,6 @@
 #include <utility>
 
 namespace duplex::net {
-namespace {
-
-// What has arrived for one stream may be behind what has for others.
-constexpr int most_looks = 16;
-
-}  // namespace
 
 visit::visit(std::shared_ptr<connection> link, bool patient) : link_(std::move(link)), callers_(*link_->callers_) {
   me_.patient = patient;
@@ -28,7 +22,11 @@ visit::~visit() {
 
 void visit::look() {
   if (callers_.who().leader()) return;
-  for (int i = 0; i == 0 || (link_->more_to_read_ && i < most_looks); ++i) link_->serve({.readable = true});
+  link_->within_memory([this] {
+    link_->catch_up();
+    link_->expire();
+  });
+  link_->turn(sends::later);
 }
 
 bool visit::wait(const std::optional<core::time_point>& until) {

@@ -1,10 +1,8 @@
 // A thread that serves a connection in a blocking verb and is left by an exception: it gets it, others take over.
 
+#include "inside.hpp"
 #include "net/background.hpp"
-#include "net/connection.hpp"
 #include "net/socket_transport.hpp"
-#include "net/stream.hpp"
-#include "run.hpp"
 
 #include <array>
 #include <atomic>
@@ -84,40 +82,15 @@ class a_leader : public ::testing::Test {
     link_ = std::make_shared<net::connection>(strand, std::make_unique<unlucky_transport>(std::move(wire), next_),
                                               core::session_config{}, h2::connection_info{},
                                               net::target{false, "peer", 80});
-    first_ = open();
-    second_ = open();
+    options opts;
+    opts.recv_timeout = patience;
+    first_ = open_on(link_, opts);
+    second_ = open_on(link_, opts);
     link_->start();
     first_far_ = server_.accept(0);
     second_far_ = server_.accept(1);
   }
 
-  h2::stream open() {
-    h2::stream s;
-    link_->submit([&] {
-      options opts;
-      opts.recv_timeout = patience;
-      const core::request_head head{"POST", "http", "peer", "/", {}, {}};
-      s = h2::stream(std::make_shared<net::stream_handle>(link_->open_stream(head, opts, false)));
-    });
-    return s;
-  }
-  /// What a `recv` on a thread of its own comes to. It waits, or is over, when this returns.
-  static std::future<std::string> receiving(h2::stream s) {
-    auto told = std::async(std::launch::async, [s]() mutable -> std::string {
-      try {
-        error_code ec;
-        const auto m = s.recv(ec);
-        return ec ? name(ec) : std::holds_alternative<response>(m) ? "response" : "something else";
-      } catch (const std::exception& e) {
-        return e.what();
-      }
-    });
-    while (!s.stats().recv_waits && told.wait_for(0s) != std::future_status::ready) std::this_thread::yield();
-    return told;
-  }
-  static std::string get(std::future<std::string> told) {
-    return told.wait_for(patience) == std::future_status::ready ? told.get() : "stranded";
-  }
   static void answer(h2::stream& far) {
     far.async_send_response({200, {}}, [](error_code) {});
   }

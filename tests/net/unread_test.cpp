@@ -1,0 +1,133 @@
+// What has come on a connection that its callers serve, and that nobody has read: who finds it.
+
+#include "frames.hpp"
+#include "inside.hpp"
+#include "net/background.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <mutex>
+#include <optional>
+
+namespace duplex::test {
+namespace {
+
+// What the peer has said. Nobody is woken by it: it is found by those who look.
+class mailbox {
+ public:
+  void put(std::string_view bytes) {
+    const std::lock_guard lock(mutex_);
+    bytes_ += bytes;
+  }
+  std::size_t take(asio::mutable_buffer to) {
+    const std::lock_guard lock(mutex_);
+    const auto n = std::min(bytes_.size(), to.size());
+    std::memcpy(to.data(), bytes_.data(), n);
+    bytes_.erase(0, n);
+    return n;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string bytes_;
+};
+
+class silent_transport final : public net::transport {
+ public:
+  silent_transport(std::shared_ptr<mailbox> in, asio::any_io_executor executor)
+      : in_(std::move(in)), executor_(std::move(executor)), never_readable_(::eventfd(0, EFD_CLOEXEC)) {}
+  silent_transport(const silent_transport&) = delete;
+  silent_transport& operator=(const silent_transport&) = delete;
+  ~silent_transport() override {
+    end_waits();
+    ::close(never_readable_);
+  }
+
+  std::size_t read_some(asio::mutable_buffer to, error_code& ec) override {
+    const auto n = in_->take(to);
+    ec = n > 0 ? error_code() : asio::error::would_block;
+    return n;
+  }
+  std::size_t write_some(asio::const_buffer from, error_code& ec) override {
+    ec = {};
+    return from.size();
+  }
+  error_code shutdown() override { return {}; }
+  void close() override { end_waits(); }
+  void async_wait(net::direction what, wait_handler handler) override {
+    waits_.at(what == net::direction::reading ? 0 : 1).emplace(std::move(handler));
+  }
+  asio::any_io_executor get_executor() override { return executor_; }
+  int detach() override {
+    end_waits();
+    return never_readable_;
+  }
+
+ private:
+  void end_waits() {
+    for (auto& wait : waits_) {
+      if (!wait) continue;
+      asio::post(executor_, [handler = std::move(*wait)]() mutable {
+        std::move(handler)(asio::error::operation_aborted);
+      });
+      wait.reset();
+    }
+  }
+
+  std::shared_ptr<mailbox> in_;
+  asio::any_io_executor executor_;
+  int never_readable_;
+  std::array<std::optional<wait_handler>, 2> waits_;
+};
+
+constexpr std::size_t many = 300 * 1000U;  // more than a read or two bring
+
+std::string data_frames(std::uint32_t stream, std::size_t bytes) {
+  constexpr std::size_t largest = 16384;
+  std::string all;
+  for (std::size_t n = 0; bytes > 0; bytes -= n) {
+    n = std::min(bytes, largest);
+    all += make_frame(0, 0, stream, std::string(n, 'x'));
+  }
+  return all;
+}
+
+class unread : public ::testing::Test {
+ protected:
+  unread() {
+    options opts;
+    opts.recv_timeout = opts.send_timeout = patience;
+    opts.stream_window = many;
+    const net::strand strand(net::background_executor());
+    link_ = std::make_shared<net::connection>(
+        strand, std::make_unique<silent_transport>(mail_, strand.get_inner_executor()),
+        core::session_config{.defaults = opts}, h2::connection_info{}, net::target{false, "peer", 80});
+    first_ = open_on(link_, opts);
+    second_ = open_on(link_, opts);
+    link_->start();
+    // What the first send takes along with it, nobody has read afterwards.
+    first_.send("preface");
+  }
+
+  std::shared_ptr<mailbox> mail_ = std::make_shared<mailbox>();
+  std::shared_ptr<net::connection> link_;
+  h2::stream first_;
+  h2::stream second_;
+};
+
+TEST_F(unread, is_looked_through_by_a_try_recv_for_what_is_behind_others) {
+  mail_->put(server_greeting() + ok_response(1) + data_frames(1, many) + ok_response(3));
+  const auto m = second_.try_recv();
+  ASSERT_TRUE(m);
+  EXPECT_TRUE(std::holds_alternative<response>(*m));
+}
+
+}  // namespace
+}  // namespace duplex::test
