@@ -447,6 +447,13 @@ void session::settle_sends(time_point now) try {
   out_of_memory();
 }
 
+bool session::sends_wait() noexcept {
+  return std::ranges::any_of(unsettled_, [this](const auto& each) {
+    const auto* s = find(each.stream);
+    return s && s->out.waits();
+  });
+}
+
 std::optional<message> session::receive(std::int32_t id) {
   auto* s = find(id);
   auto m = s ? s->in.take() : std::nullopt;

@@ -131,6 +131,8 @@ class session {
   /// that were not framed are copied as far as they fit, so that those who wait for them may go on. The time-outs of
   /// all sends that are left begin with it: most are framed in the turn that they were made in, and never get one.
   void settle_sends(time_point now);
+  /// Whether there are buffered sends that were neither framed nor copied: those that the next `settle_sends` will see.
+  [[nodiscard]] bool sends_wait() noexcept;
 
   /// Judges what the peer did until now by `options::limits`. `pull` does it as well.
   void settle_budgets(time_point now);

@@ -115,8 +115,20 @@ void connection::receive() {
 }
 
 void connection::flush() {
-  auto& frames = scratch::here().frames;
   const auto at = now();
+  write_frames(at);
+  // Callers that only send never read: the credit that a send waits for may have come.
+  if (callers_ && phase_ == phase::open && output_ == output::idle && session_.sends_wait()) {
+    receive();
+    write_frames(at);
+  }
+  // Otherwise `pull` was told the time.
+  if (output_ != output::idle) session_.settle_budgets(at);
+  session_.settle_sends(at);
+}
+
+void connection::write_frames(core::time_point at) {
+  auto& frames = scratch::here().frames;
   for (int i = 0; phase_ == phase::open && output_ == output::idle; ++i) {
     frames.clear();
     if (!session_.pull(frames, at)) break;
@@ -127,9 +139,6 @@ void connection::flush() {
     more_to_write_ = i == writes_per_turn;
     if (more_to_write_) break;
   }
-  // Otherwise `pull` was told the time.
-  if (output_ != output::idle) session_.settle_budgets(at);
-  session_.settle_sends(at);
 }
 
 // A peer that takes nothing could have us queue answers without end. Once it takes something, reading goes on.

@@ -243,6 +243,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void route_events();
   void route(const core::event& e);
   void flush();
+  void write_frames(core::time_point at);
   void write(std::span<std::string_view> pieces);
   void go_on_writing();
   void watch();

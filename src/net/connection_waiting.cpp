@@ -87,14 +87,16 @@ void connection::unwatch() {
   armed_.reset();
 }
 
-// Whether anything waits for the peer that is not a caller inside.
+// Whether anything waits for the peer that is not a caller inside, and cannot wait for the next one. What a full socket
+// has not taken can: there is enough for the peer to read.
 bool connection::is_awaited() const {
-  return outside_.waiting > 0 || output_ != output::idle || phase_ != phase::open || more_to_write_ || handles_ == 0;
+  const bool writes = more_to_write_ || (output_ != output::idle && output_ != output::waiting);
+  return outside_.waiting > 0 || writes || phase_ != phase::open || handles_ == 0;
 }
 
 // Whether what there is to be sent can leave together with what the next verb sends.
 bool connection::may_hold_back() const {
-  return callers_ && callers_->who().patient() && !is_awaited() && !session_.failed();
+  return callers_ && callers_->who().patient() && output_ == output::idle && !is_awaited() && !session_.failed();
 }
 
 void connection::rest() {

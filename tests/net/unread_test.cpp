@@ -87,6 +87,7 @@ class silent_transport final : public net::transport {
   std::array<std::optional<wait_handler>, 2> waits_;
 };
 
+constexpr std::size_t window = 65535;      // what a peer grants that says nothing
 constexpr std::size_t many = 300 * 1000U;  // more than a read or two bring
 
 std::string data_frames(std::uint32_t stream, std::size_t bytes) {
@@ -127,6 +128,27 @@ TEST_F(unread, is_looked_through_by_a_try_recv_for_what_is_behind_others) {
   const auto m = second_.try_recv();
   ASSERT_TRUE(m);
   EXPECT_TRUE(std::holds_alternative<response>(*m));
+}
+
+TEST_F(unread, credit_is_found_by_a_sender_that_never_receives) {
+  first_.send(std::string(window - first_.stats().bytes_sent, 'a'));
+  const auto bytes_sent = [&] { return first_.stats().bytes_sent; };
+  EXPECT_EQ(bytes_sent(), window);
+  first_.send(std::string(1000, 'b'));
+  EXPECT_EQ(bytes_sent(), window) << "the window is used up";
+  const std::string more("\0\0\xff\xff", 4);
+  mail_->put(server_greeting() + make_frame(8, 0, 0, more) + make_frame(8, 0, 1, more));
+  first_.send(std::string(50000, 'c'));
+  EXPECT_EQ(bytes_sent(), window + 51000);
+}
+
+// Its descriptor will not tell: what is left is with the transport, as the plaintext of a TLS record is.
+TEST_F(unread, is_left_to_the_one_that_leads_by_a_sender_that_looked_for_credit) {
+  first_.send(std::string(window - first_.stats().bytes_sent, 'a'));
+  auto leading = receiving(second_);
+  mail_->put(server_greeting() + ok_response(1) + data_frames(1, many) + ok_response(3));
+  first_.send(std::string(50000, 'b'));
+  EXPECT_EQ(get(std::move(leading)), "response");
 }
 
 }  // namespace
