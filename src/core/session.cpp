@@ -267,9 +267,8 @@ bool session::submit_due_trailers() {
 
 bool session::finished() const {
   if (dead_) return true;
-  const bool writes = !to_offer_.empty() || nghttp2_session_want_write(engine_.get()) != 0;
-  if (terminated_by_us_ || failed_) return !writes;
-  return !writes && nghttp2_session_want_read(engine_.get()) == 0;
+  const bool reads = !terminated_by_us_ && !failed_ && nghttp2_session_want_read(engine_.get()) != 0;
+  return !reads && to_offer_.empty() && nghttp2_session_want_write(engine_.get()) == 0;
 }
 
 // Streams
