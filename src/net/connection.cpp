@@ -316,8 +316,8 @@ void connection::fail_pings() {
 
 // Verbs
 
-std::shared_ptr<stream_state> connection::add_stream(std::int32_t id, const options& opts, bool dedicated) {
-  auto state = std::make_shared<stream_state>(shared_from_this(), id, opts, dedicated);
+std::shared_ptr<stream_state> connection::add_stream(std::int32_t id, const read_options& reads, bool dedicated) {
+  auto state = std::make_shared<stream_state>(shared_from_this(), id, reads, dedicated);
   // What is erased leaves marks where the table is crowded, and for many of them all of it is made anew.
   if (streams_.bucket_count() < 3 * (streams_.size() + 1) / 2) streams_.reserve(2 * (streams_.size() + 1));
   streams_.emplace(id, state);
@@ -330,7 +330,7 @@ std::shared_ptr<stream_state> connection::open_stream(const core::request_head& 
   const auto id = session_.open(head, opts);
   if (id == 0) return nullptr;
   if (opts.max_time) session_.end_at(id, core::after(now(), *opts.max_time));
-  auto state = add_stream(id, opts, dedicated);
+  auto state = add_stream(id, read_options(opts), dedicated);
   if (opts.active != active::off) state->set_active(opts.active, opts.on_message);
   return state;
 }
@@ -344,7 +344,8 @@ void connection::open_when_possible(core::op_id op, core::request_head&& head, c
   const auto ends_by = opts.max_time ? core::after(now(), *opts.max_time) : core::never;
   auto without_handler = opts;
   without_handler.on_message = nullptr;  // it may own a handle of this
-  opens_.emplace(op, pending_open{std::move(done), opts, std::move(keep), ends_by});
+  opens_.emplace(op, pending_open{std::move(done), read_options(opts), opts.active, opts.on_message, std::move(keep),
+                                  ends_by});
   if (phase_ != phase::open) return fail_open(op, session_.why_not_opened());
   const auto deadline = std::min(core::after(now(), opts.connect_timeout), ends_by);
   const auto ec = session_.open_when_possible(op, std::move(head), std::move(without_handler), deadline);
@@ -358,10 +359,10 @@ void connection::open_when_possible(core::op_id op, core::request_head&& head, c
 void connection::on_opened(const core::event& e) {
   auto open = opens_.extract(e.value);
   if (open.empty()) return;
-  auto& [done, opts, keep, ends_by] = open.mapped();
+  auto& [done, reads, mode, on_message, keep, ends_by] = open.mapped();
   if (ends_by != core::never) session_.end_at(e.stream, ends_by);
-  auto state = add_stream(e.stream, opts, false);
-  if (opts.active != active::off) state->set_active(opts.active, std::move(opts.on_message));
+  auto state = add_stream(e.stream, reads, false);
+  if (mode != active::off) state->set_active(mode, std::move(on_message));
   tell_opened(std::move(state), std::move(done));
 }
 

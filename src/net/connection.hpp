@@ -61,6 +61,14 @@ struct connection_load {
   friend bool operator==(const connection_load&, const connection_load&) = default;
 };
 
+/// Of the options of a stream, what the user's side of it keeps.
+struct read_options {
+  explicit read_options(const options& opts) : timeout(opts.recv_timeout), flow(opts.flow) {}
+
+  std::optional<options::duration> timeout;
+  flow_control flow;
+};
+
 class connection : public std::enable_shared_from_this<connection> {
  public:
   using request_handler = std::function<void(request, h2::stream)>;
@@ -201,7 +209,9 @@ class connection : public std::enable_shared_from_this<connection> {
 
   struct pending_open {
     completion<error_code, h2::stream> done;
-    options opts;
+    read_options reads;
+    active mode;
+    active_handler on_message;
     std::shared_ptr<connection_handle> keep;
     core::time_point ends_by;  // its `max_time`
   };
@@ -299,7 +309,7 @@ class connection : public std::enable_shared_from_this<connection> {
   void fail_open(core::op_id op, failure why);
   void publish_failure();
   void abandon() noexcept;
-  std::shared_ptr<stream_state> add_stream(std::int32_t id, const options& opts, bool dedicated);
+  std::shared_ptr<stream_state> add_stream(std::int32_t id, const read_options& reads, bool dedicated);
 
   strand strand_;
   outside outside_;

@@ -183,7 +183,7 @@ void connection::begin_request(std::int32_t id) {
     return session_.release(id);
   }
   if (options_.max_time) session_.end_at(id, core::after(now(), *options_.max_time));
-  auto state = add_stream(id, options_, false);
+  auto state = add_stream(id, read_options(options_), false);
   ready_.hand_over(std::move(s->head), std::make_shared<stream_handle>(std::move(state)));
 }
 

@@ -27,12 +27,12 @@ std::string what_the_handler_threw() {
 
 }  // namespace
 
-stream_state::stream_state(std::shared_ptr<connection> c, std::int32_t id, const options& opts, bool dedicated)
+stream_state::stream_state(std::shared_ptr<connection> c, std::int32_t id, const read_options& reads, bool dedicated)
     : connection_(std::move(c)),
-      recv_timeout_(opts.recv_timeout.value_or(without_end)),
+      recv_timeout_(reads.timeout.value_or(without_end)),
       id_(id),
       dedicated_(dedicated),
-      consumes_(opts.flow == flow_control::manual) {}
+      consumes_(reads.flow == flow_control::manual) {}
 
 stream_handle::~stream_handle() {
   if (!state_) return;

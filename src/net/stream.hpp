@@ -23,7 +23,7 @@ class stream_state : public std::enable_shared_from_this<stream_state> {
   using recv_completion = completion<error_code, message>;
   using send_completion = completion<error_code>;
 
-  stream_state(std::shared_ptr<connection> c, std::int32_t id, const options& opts, bool dedicated);
+  stream_state(std::shared_ptr<connection> c, std::int32_t id, const read_options& reads, bool dedicated);
 
   // From any thread
 
