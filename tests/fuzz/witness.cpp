@@ -203,6 +203,7 @@ void witness::check_stream_window(std::int32_t id, core::time_point now) {
   if (!is_open()) return;
   const auto window = static_cast<std::int64_t>(s.window);
   const auto kept_at_most = window / 8;  // by the session, of a stream whose credit returns by itself
+  require(s.to_return <= kept_at_most);
   const auto wanted = until_returned(window, window - us_->stats(s).recv_window, s.to_return);
   if (connection_window_ < static_cast<std::int64_t>(wanted) + kept_at_most) return;
   const auto read = [&](std::size_t bytes) {
@@ -211,10 +212,14 @@ void witness::check_stream_window(std::int32_t id, core::time_point now) {
     consume_all(id);
     pull(now);
   };
+  // Its content-length may forbid it; or it grows, and halves are not what they were.
+  const auto is_as_it_was = [&] { return is_open() && static_cast<std::int64_t>(s.window) == window; };
   read(wanted);
-  if (is_open() && s.to_return > 0) read(static_cast<std::size_t>(kept_at_most - s.to_return));
-  // Its content-length may have forbidden it; or it has grown, and halves are not what they were.
-  if (is_open() && static_cast<std::int64_t>(s.window) == window) require(us_->stats(s).recv_window == window);
+  if (is_as_it_was() && s.to_return > 0) {
+    require(s.to_return < kept_at_most);
+    read(static_cast<std::size_t>(kept_at_most) - s.to_return);
+  }
+  if (is_as_it_was()) require(us_->stats(s).recv_window == window);
 }
 
 void witness::check_end() {
