@@ -115,13 +115,16 @@ void connection::receive() {
 }
 
 void connection::flush() {
-  const auto at = now();
+  auto at = now();
   write_frames(at);
   // Callers that only send never read: the credit that a send waits for may have come.
-  if (callers_ && phase_ == phase::open && output_ == output::idle && session_.sends_wait()) {
+  const bool may_write = phase_ == phase::open && output_ == output::idle && !more_to_write_;
+  if (callers_ && may_write && session_.sends_wait()) {
     receive();
+    at = now();
     write_frames(at);
   }
+  turned_at_ = at;
   // Otherwise `pull` was told the time.
   if (output_ != output::idle) session_.settle_budgets(at);
   session_.settle_sends(at);
@@ -344,8 +347,8 @@ void connection::open_when_possible(core::op_id op, core::request_head&& head, c
   const auto ends_by = opts.max_time ? core::after(now(), *opts.max_time) : core::never;
   auto without_handler = opts;
   without_handler.on_message = nullptr;  // it may own a handle of this
-  opens_.emplace(op, pending_open{std::move(done), read_options(opts), opts.active, opts.on_message, std::move(keep),
-                                  ends_by});
+  opens_.emplace(
+      op, pending_open{std::move(done), read_options(opts), opts.active, opts.on_message, std::move(keep), ends_by});
   if (phase_ != phase::open) return fail_open(op, session_.why_not_opened());
   const auto deadline = std::min(core::after(now(), opts.connect_timeout), ends_by);
   const auto ec = session_.open_when_possible(op, std::move(head), std::move(without_handler), deadline);

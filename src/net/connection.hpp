@@ -244,6 +244,8 @@ class connection : public std::enable_shared_from_this<connection> {
     f();
   }
   void serve(const callers::events& what);
+  void look_after();
+  [[nodiscard]] bool is_neglected() const;
   [[nodiscard]] std::optional<core::time_point> next_deadline();
   void receive();
   void catch_up();
@@ -336,6 +338,8 @@ class connection : public std::enable_shared_from_this<connection> {
   std::chrono::milliseconds idle_after_ = first_idle_after;
   std::optional<core::time_point> write_deadline_;  // by which the peer must have read something
   bool moved_ = false;
+  core::time_point turned_at_;  // when something was last sent, or was to be
+  core::time_point served_at_;  // about when a caller last looked after the connection
 
   boost::unordered_flat_map<std::int32_t, std::shared_ptr<stream_state>> streams_;
   std::map<std::uint64_t, pending_ping> pings_;
@@ -349,6 +353,7 @@ class connection : public std::enable_shared_from_this<connection> {
   bool reads_little_ = false;
   bool more_to_write_ = false;  // than was sent at once
   bool watching_input_ = false;
+  bool reading_on_ = false;  // what is left, and nobody will be woken for
   bool watching_output_ = false;
   std::uint64_t watch_ = 0;  // those of an earlier number were ended
   bool in_turn_ = false;

@@ -15,6 +15,8 @@ namespace {
 // Without a caller for so long, the keeper serves. A caller that comes later has to stop it, which costs a few system
 // calls; until then nobody answers a PING.
 constexpr std::chrono::milliseconds quiet(5);
+// Before that, a caller that does not have to wait looks after the connection.
+constexpr std::chrono::milliseconds neglect(2);
 
 // What is looked for may be behind what has come for others.
 constexpr int reads_to_catch_up = 16;
@@ -29,7 +31,21 @@ void connection::serve(const callers::events& what) {
     expire();
   });
   turn(sends::later);
+  served_at_ = turned_at_;
 }
+
+// As much as can be done without waiting.
+void connection::look_after() {
+  within_memory([&] {
+    catch_up();
+    go_on_writing();
+    expire();
+  });
+  turn(sends::later);
+  served_at_ = turned_at_;
+}
+
+bool connection::is_neglected() const { return turned_at_ - served_at_ >= neglect; }
 
 // What has come in the meantime counts, however long nobody could look.
 void connection::catch_up() {
@@ -52,11 +68,15 @@ void connection::watch() {
   }
   arm_timer();
   if (std::exchange(more_to_write_, false)) schedule_turn();
-  if (!watching_input_ && wants_input()) {
-    watching_input_ = true;
-    auto handler = [life = lifeline<connection>(shared_from_this()), number = watch_](error_code = {}) mutable {
+  // What was left unread need not wake anybody: the descriptor may have nothing more, and a wait that began before may
+  // have been for what was read since.
+  auto watching = more_to_read_ ? &connection::reading_on_ : &connection::watching_input_;
+  if (!(this->*watching) && wants_input()) {
+    this->*watching = true;
+    auto handler = [life = lifeline<connection>(shared_from_this()), number = watch_,
+                    watching](error_code = {}) mutable {
       const auto self = life.release();
-      self->enter_again([&] { self->on_woken(number, self->watching_input_, &connection::receive); });
+      self->enter_again([&] { self->on_woken(number, (*self).*watching, &connection::receive); });
     };
     if (more_to_read_) {
       asio::post(strand_, std::move(handler));
@@ -82,7 +102,7 @@ void connection::on_woken(std::uint64_t number, bool& watching, void (connection
 
 void connection::unwatch() {
   ++watch_;
-  watching_input_ = watching_output_ = false;
+  watching_input_ = reading_on_ = watching_output_ = false;
   timer_.cancel();
   armed_.reset();
 }
@@ -133,9 +153,12 @@ void connection::on_time() {
   armed_.reset();
   if (callers_) {
     auto& who = callers_->who();
+    const bool rested = who.state() == leadership::keeper::resting;
     who.on_quiet();
     if (who.state() == leadership::keeper::resting) return arm_timer_at(core::after(now(), quiet));
     if (who.state() == leadership::keeper::off) return;
+    // Nobody was there: what is late may be so for want of one who looked.
+    if (rested) return look_after();
   }
   within_memory([this] { expire(); });
   turn();

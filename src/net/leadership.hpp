@@ -23,18 +23,19 @@ class leadership {
   };
   enum class keeper { off, resting, serving };
 
-  void arrive(caller& c) {
-    inside_.push_back(&c);
-    ++visits_;
-  }
+  void arrive(caller& c) { inside_.push_back(&c); }
 
   /// Of a caller that is not done: whether it leads, and the keeper does not serve any more; otherwise it follows.
   [[nodiscard]] bool leads(caller& c) {
     if (!leader_) leader_ = &c;
     if (leader_ != &c) return false;
+    led();
     if (keeper_ == keeper::serving) keeper_ = keeper::off;
     return true;
   }
+
+  /// Somebody has looked after the connection, as one that leads does.
+  void led() noexcept { ++leads_; }
 
   /// Who has to be woken in order to lead.
   [[nodiscard]] caller* leave(caller& c) {
@@ -62,26 +63,27 @@ class leadership {
   [[nodiscard]] bool rest() noexcept {
     if (keeper_ != keeper::off) return false;
     keeper_ = keeper::resting;
-    seen_ = visits_;
+    seen_ = leads_;
     return true;
   }
-  /// After a while of rest. Callers inside end it; callers that came meanwhile prolong it; otherwise the keeper serves.
+  /// After a while of rest. Callers inside end it; one that led meanwhile has served, and prolongs it; otherwise the
+  /// keeper serves, also those who come and go and never wait.
   void on_quiet() noexcept {
     if (keeper_ != keeper::resting) return;
     if (busy()) {
       keeper_ = keeper::off;
-    } else if (seen_ == visits_) {
+    } else if (seen_ == leads_) {
       keeper_ = keeper::serving;
     }
-    seen_ = visits_;
+    seen_ = leads_;
   }
 
  private:
   std::vector<caller*> inside_;
   caller* leader_ = nullptr;
   keeper keeper_ = keeper::off;
-  std::uint64_t visits_ = 0;
-  std::uint64_t seen_ = 0;  // of the visits, by the keeper
+  std::uint64_t leads_ = 0;
+  std::uint64_t seen_ = 0;  // of them, by the keeper
 };
 
 }  // namespace duplex::net

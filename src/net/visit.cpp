@@ -22,15 +22,13 @@ visit::~visit() {
 
 void visit::look() {
   if (callers_.who().leader()) return;
-  link_->within_memory([this] {
-    link_->catch_up();
-    link_->expire();
-  });
-  link_->turn(sends::later);
+  callers_.who().led();
+  link_->look_after();
 }
 
 bool visit::wait(const std::optional<core::time_point>& until) {
   turn();  // what was started
+  if (me_.done && link_->is_neglected()) look();
   while (!me_.done) {
     if (until && *until <= connection::now()) return false;
     const bool kept = callers_.who().state() == leadership::keeper::serving;

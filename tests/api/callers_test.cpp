@@ -204,29 +204,70 @@ TEST(callers, that_leave_do_not_keep_credit_back_from_one_who_waits) {
   EXPECT_EQ(get(std::move(leading)), "canceled");
 }
 
-// The peer's windows take all of it, its socket does not: what is left must not be read from the caller's memory.
-TEST(callers, get_their_buffer_back_whatever_the_socket_took_of_it) {
-  constexpr std::size_t size = 8'000'000;
-  constexpr std::uint32_t largest_window = 0x7fffffff;
-  raw_peer peer;
-  auto link = on_thread([url = peer.url()] { return h2::connection::connect(url, bounded()); });
-  peer.accept_http2();
-  auto c = get(std::move(link));
-  peer.write(raw::frame(raw::settings, raw::none, 0, std::string("\0\4", 2) + raw::number(largest_window)) +
-             raw::frame(raw::window_update, raw::none, 0, raw::number(largest_window - 65535)) +
-             raw::frame(raw::ping, raw::none, 0, "in order"));
-  peer.read_until(raw::frame(raw::ping, raw::ack, 0, "in order"));
+// The peer's windows take all that is sent, its socket does not.
+struct full_socket {
+  full_socket() {
+    constexpr std::uint32_t largest_window = 0x7fffffff;
+    auto opts = bounded();
+    opts.send_buffer = bytes.size();
+    opts.send_timeout = 3 * patience;  // which tries once more before it is up
+    auto dialing = on_thread([url = peer.url(), opts] { return h2::connection::connect(url, opts); });
+    peer.accept_http2();
+    link = get(std::move(dialing));
+    peer.write(raw::frame(raw::settings, raw::none, 0, std::string("\0\4", 2) + raw::number(largest_window)) +
+               raw::frame(raw::window_update, raw::none, 0, raw::number(largest_window - 65535)) +
+               raw::frame(raw::ping, raw::none, 0, "in order"));
+    peer.read_until(raw::frame(raw::ping, raw::ack, 0, "in order"));
+    stream = link.open_stream({.url = peer.url()}, opts);
+    error_code ec;
+    (void)stream.recv(std::chrono::milliseconds(1), ec);  // leads, so that the library's thread rests
+    constexpr std::size_t piece = 50'000;
+    for (std::string_view rest = bytes; !rest.empty(); rest.remove_prefix(std::min(piece, rest.size()))) {
+      stream.send(rest.substr(0, piece));
+    }
+  }
 
-  auto opts = bounded();
-  opts.send_buffer = size;
-  auto s = c.open_stream({.url = peer.url()}, opts);
-  std::string bytes(size, 'a');
-  s.send(bytes);
-  bytes.assign(size, '!');
-  s.send("the end", fin);
-  const auto& seen = peer.read_until("the end");
-  EXPECT_GE(std::count(seen.begin(), seen.end(), 'a'), static_cast<std::ptrdiff_t>(size));
+  static constexpr std::size_t size = 8'000'000;
+  std::string bytes = std::string(size, 'a') + "last";
+  raw_peer peer;
+  h2::connection link;
+  h2::stream stream;
+};
+
+// What is left must not be read from the caller's memory.
+TEST(callers, get_their_buffer_back_whatever_the_socket_took_of_it) {
+  full_socket f;
+  f.bytes.assign(f.size, '!');
+  const auto& seen = f.peer.read_until("last");
+  EXPECT_GE(std::count(seen.begin(), seen.end(), 'a'), static_cast<std::ptrdiff_t>(f.size));
   EXPECT_EQ(seen.find("!!!!"), std::string::npos);
+}
+
+// None of them ever waits, and so none leads.
+TEST(callers, that_come_and_go_without_end_do_not_hold_up_what_a_full_socket_left) {
+  full_socket f;
+  std::atomic<bool> over = false;
+  auto looking = on_thread([&, s = f.stream]() mutable {
+    while (!over && !s.try_recv()) std::this_thread::yield();
+  });
+  struct end {
+    std::atomic<bool>& over;
+    ~end() { over = true; }
+  };
+  const end of_looking{over};
+  f.peer.read_until("last");
+}
+
+TEST(callers, that_come_and_go_without_end_do_not_hold_up_the_answer_to_a_ping) {
+  both_ends ends;
+  std::promise<std::string> told;
+  auto answer = told.get_future();
+  ends.remote.connection().async_ping([&](error_code ec, std::chrono::microseconds) { told.set_value(name(ec)); });
+  const auto answered = [&] { return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready; };
+  constexpr int within_the_window = 60000;
+  for (int i = 0; i < within_the_window && !answered(); ++i) ends.client.send("a");
+  ASSERT_TRUE(answered());
+  EXPECT_EQ(answer.get(), "ok");
 }
 
 TEST(callers, come_and_go_while_a_handler_waits) {

@@ -33,6 +33,7 @@ class model {
       if (at_[i] == where::out) all.push_back({"arrives", i});
       if (at_[i] == where::deciding) all.push_back({"decides", i});
       if (at_[i] == where::deciding && !callers_[i].done) all.push_back({"gives up", i});
+      if (at_[i] == where::deciding && !who_.leader()) all.push_back({"looks", i});
       if (at_[i] == where::leading || at_[i] == where::following) all.push_back({"is woken", i});
       if (at_[i] != where::out && !callers_[i].done) all.push_back({"is done", i});
     }
@@ -50,6 +51,8 @@ class model {
       used_ = true;
     } else if (e.name == "decides") {
       decide(i);
+    } else if (e.name == "looks") {
+      who_.led();
     } else if (e.name == "gives up") {
       leave(i);
     } else if (e.name == "is woken") {
@@ -179,7 +182,23 @@ TEST(leadership, goes_to_the_first_that_waits) {
   EXPECT_FALSE(who.busy());
 }
 
-TEST(leadership, leaves_the_keeper_at_rest_while_callers_come_and_go) {
+TEST(leadership, does_not_leave_it_to_callers_that_never_lead) {
+  net::leadership who;
+  net::leadership::caller a;
+  const auto visit = [&] {
+    who.arrive(a);
+    EXPECT_EQ(who.leave(a), nullptr);
+  };
+  visit();
+  EXPECT_TRUE(who.rest());
+  visit();
+  who.on_quiet();
+  EXPECT_EQ(who.state(), net::leadership::keeper::serving);
+  visit();
+  EXPECT_EQ(who.state(), net::leadership::keeper::serving) << "nobody else serves";
+}
+
+TEST(leadership, leaves_the_keeper_at_rest_while_callers_come_and_lead) {
   net::leadership who;
   net::leadership::caller a;
   const auto visit = [&] {

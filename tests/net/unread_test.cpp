@@ -1,4 +1,5 @@
-// What has come on a connection that its callers serve, and that nobody has read: who finds it.
+// What a connection's transport has, and tells nobody of: input that nobody has read, room that nobody has used. Who
+// finds it, where callers serve the connection.
 
 #include "frames.hpp"
 #include "inside.hpp"
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -19,9 +21,12 @@
 namespace duplex::test {
 namespace {
 
-// What the peer has said. Nobody is woken by it: it is found by those who look.
+// What the peer has said, and whether it takes what it is told. Nobody is woken: it is found by those who look.
 class mailbox {
  public:
+  std::atomic<bool> full = false;
+  std::atomic<std::size_t> taken = 0;
+
   void put(std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     bytes_ += bytes;
@@ -56,7 +61,12 @@ class silent_transport final : public net::transport {
     return n;
   }
   std::size_t write_some(asio::const_buffer from, error_code& ec) override {
+    if (in_->full) {
+      ec = asio::error::would_block;
+      return 0;
+    }
     ec = {};
+    in_->taken += from.size();
     return from.size();
   }
   error_code shutdown() override { return {}; }
@@ -74,9 +84,8 @@ class silent_transport final : public net::transport {
   void end_waits() {
     for (auto& wait : waits_) {
       if (!wait) continue;
-      asio::post(executor_, [handler = std::move(*wait)]() mutable {
-        std::move(handler)(asio::error::operation_aborted);
-      });
+      asio::post(executor_,
+                 [handler = std::move(*wait)]() mutable { std::move(handler)(asio::error::operation_aborted); });
       wait.reset();
     }
   }
@@ -102,9 +111,11 @@ std::string data_frames(std::uint32_t stream, std::size_t bytes) {
 
 class unread : public ::testing::Test {
  protected:
-  unread() {
+  unread() { connect(patience); }
+  void connect(std::chrono::milliseconds send_timeout) {
     options opts;
-    opts.recv_timeout = opts.send_timeout = patience;
+    opts.recv_timeout = 3 * patience;  // which looks once more before it is up
+    opts.send_timeout = send_timeout;
     opts.stream_window = many;
     const net::strand strand(net::background_executor());
     link_ = std::make_shared<net::connection>(
@@ -116,6 +127,7 @@ class unread : public ::testing::Test {
     // What the first send takes along with it, nobody has read afterwards.
     first_.send("preface");
   }
+  void use_up_the_window() { first_.send(std::string(window - first_.stats().bytes_sent, 'a')); }
 
   std::shared_ptr<mailbox> mail_ = std::make_shared<mailbox>();
   std::shared_ptr<net::connection> link_;
@@ -131,7 +143,7 @@ TEST_F(unread, is_looked_through_by_a_try_recv_for_what_is_behind_others) {
 }
 
 TEST_F(unread, credit_is_found_by_a_sender_that_never_receives) {
-  first_.send(std::string(window - first_.stats().bytes_sent, 'a'));
+  use_up_the_window();
   const auto bytes_sent = [&] { return first_.stats().bytes_sent; };
   EXPECT_EQ(bytes_sent(), window);
   first_.send(std::string(1000, 'b'));
@@ -144,11 +156,31 @@ TEST_F(unread, credit_is_found_by_a_sender_that_never_receives) {
 
 // Its descriptor will not tell: what is left is with the transport, as the plaintext of a TLS record is.
 TEST_F(unread, is_left_to_the_one_that_leads_by_a_sender_that_looked_for_credit) {
-  first_.send(std::string(window - first_.stats().bytes_sent, 'a'));
+  use_up_the_window();
   auto leading = receiving(second_);
   mail_->put(server_greeting() + ok_response(1) + data_frames(1, many) + ok_response(3));
   first_.send(std::string(50000, 'b'));
   EXPECT_EQ(get(std::move(leading)), "response");
+}
+
+TEST_F(unread, is_left_to_the_keeper_by_a_sender_that_looked_for_credit) {
+  use_up_the_window();
+  std::promise<std::string> told;
+  second_.async_recv([&](error_code ec, const message&) { told.set_value(name(ec)); });
+  mail_->put(server_greeting() + ok_response(1) + data_frames(1, many) + ok_response(3));
+  first_.send(std::string(50000, 'b'));
+  EXPECT_EQ(get(told.get_future()), "ok");
+}
+
+// Who looks late must not take its own lateness for the peer's.
+TEST_F(unread, room_is_used_before_the_peer_is_said_to_have_read_nothing) {
+  connect(1ms);
+  const auto before = mail_->taken.load();
+  mail_->full = true;
+  first_.send("a");
+  mail_->full = false;
+  while (mail_->taken == before && !link_->why_failed()) std::this_thread::yield();
+  EXPECT_FALSE(link_->why_failed()) << link_->why_failed()->message;
 }
 
 }  // namespace
