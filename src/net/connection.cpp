@@ -170,7 +170,7 @@ void connection::write(std::span<std::string_view> pieces) {
 }
 
 void connection::go_on_writing() {
-  if (output_ != output::waiting && output_ != output::stuck) return;
+  if (phase_ == phase::closed || (output_ != output::waiting && output_ != output::stuck)) return;
   output_ = output::idle;
   if (phase_ == phase::closing) return end_transport();
   const auto bytes = std::exchange(unsent_, {});

@@ -25,24 +25,24 @@ constexpr int reads_to_catch_up = 16;
 
 // What a thread that waits for the socket itself has found.
 void connection::serve(const callers::events& what) {
+  served_at_ = now();
   within_memory([&] {
     if (what.readable || more_to_read_) receive();
     if (what.writable) go_on_writing();
-    expire();
+    expire(served_at_);
   });
   turn(sends::later);
-  served_at_ = turned_at_;
 }
 
 // As much as can be done without waiting.
 void connection::look_after() {
+  served_at_ = now();
   within_memory([&] {
     catch_up();
     go_on_writing();
-    expire();
+    expire(served_at_);
   });
   turn(sends::later);
-  served_at_ = turned_at_;
 }
 
 bool connection::is_neglected() const { return turned_at_ - served_at_ >= neglect; }
@@ -160,15 +160,17 @@ void connection::on_time() {
     // Nobody was there: what is late may be so for want of one who looked.
     if (rested) return look_after();
   }
-  within_memory([this] { expire(); });
+  within_memory([this] { expire(now()); });
   turn();
 }
 
-void connection::expire() {
+void connection::expire(core::time_point at) {
   const auto next = next_deadline();
-  if (!next) return;
-  const auto at = now();
-  if (*next > at) return;
+  if (!next || *next > at) return;
+  if (awaiting_preface_ && close_deadline_ && *close_deadline_ <= at) {
+    catch_up();
+    route_events();  // which ends the wait, if it has come
+  }
   if (close_deadline_ && *close_deadline_ <= at) {
     if (awaiting_preface_) session_.lost(errc::timeout, session_.peer() + " sent no SETTINGS in time");
     if (phase_ != phase::closing || !is_still_read(at)) return shut();

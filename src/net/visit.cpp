@@ -22,13 +22,25 @@ visit::~visit() {
 
 void visit::look() {
   if (callers_.who().leader()) return;
-  callers_.who().led();
+  link_->within_memory([this] { link_->catch_up(); });
+  link_->turn(sends::later);
+}
+
+void visit::turn() {
+  link_->turn(sends::later);
+  look_after();
+}
+
+void visit::look_after() {
+  auto& who = callers_.who();
+  if (who.leader() || who.state() == leadership::keeper::serving || !link_->is_neglected()) return;
+  who.led();
   link_->look_after();
 }
 
 bool visit::wait(const std::optional<core::time_point>& until) {
-  turn();  // what was started
-  if (me_.done && link_->is_neglected()) look();
+  link_->turn(sends::later);  // what was started
+  if (me_.done) look_after();
   while (!me_.done) {
     if (until && *until <= connection::now()) return false;
     const bool kept = callers_.who().state() == leadership::keeper::serving;
@@ -44,13 +56,14 @@ bool visit::wait(const std::optional<core::time_point>& until) {
 
 void visit::lead(const std::optional<core::time_point>& until) {
   const bool reads = link_->wants_input();
+  const int descriptor = link_->link_->detach();
   if ((reads && link_->more_to_read_) || link_->more_to_write_) {
     link_->more_to_write_ = false;
-    return link_->serve({});
+    return link_->serve({.readable = reads});
   }
   auto wake_up = link_->next_deadline();
   if (until && (!wake_up || *until < *wake_up)) wake_up = until;
-  link_->serve(callers_.wait(link_->link_->detach(), reads, link_->output_ == connection::output::waiting, wake_up));
+  link_->serve(callers_.wait(descriptor, reads, link_->output_ == connection::output::waiting, wake_up));
 }
 
 void visit::finish() {

@@ -20,14 +20,15 @@ class visit {
 
   /// Takes what has arrived, unless another thread is about it.
   void look();
-  /// What follows from what was done here.
-  void turn() { link_->turn(sends::later); }
+  /// What follows from what was done here; and what the connection needs, if nobody has led for a while.
+  void turn();
   /// Until `finish`: true; or until the time comes.
   bool wait(const std::optional<core::time_point>& until);
   /// Inside, from any thread.
   void finish();
 
  private:
+  void look_after();
   void lead(const std::optional<core::time_point>& until);
 
   std::shared_ptr<connection> link_;

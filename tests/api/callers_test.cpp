@@ -206,7 +206,8 @@ TEST(callers, that_leave_do_not_keep_credit_back_from_one_who_waits) {
 
 // The peer's windows take all that is sent, its socket does not.
 struct full_socket {
-  full_socket() {
+  /// Sends `piece` bytes at a time.
+  explicit full_socket(std::size_t piece) {
     constexpr std::uint32_t largest_window = 0x7fffffff;
     auto opts = bounded();
     opts.send_buffer = bytes.size();
@@ -221,7 +222,6 @@ struct full_socket {
     stream = link.open_stream({.url = peer.url()}, opts);
     error_code ec;
     (void)stream.recv(std::chrono::milliseconds(1), ec);  // leads, so that the library's thread rests
-    constexpr std::size_t piece = 50'000;
     for (std::string_view rest = bytes; !rest.empty(); rest.remove_prefix(std::min(piece, rest.size()))) {
       stream.send(rest.substr(0, piece));
     }
@@ -236,7 +236,7 @@ struct full_socket {
 
 // What is left must not be read from the caller's memory.
 TEST(callers, get_their_buffer_back_whatever_the_socket_took_of_it) {
-  full_socket f;
+  full_socket f(full_socket::size);
   f.bytes.assign(f.size, '!');
   const auto& seen = f.peer.read_until("last");
   EXPECT_GE(std::count(seen.begin(), seen.end(), 'a'), static_cast<std::ptrdiff_t>(f.size));
@@ -245,7 +245,8 @@ TEST(callers, get_their_buffer_back_whatever_the_socket_took_of_it) {
 
 // None of them ever waits, and so none leads.
 TEST(callers, that_come_and_go_without_end_do_not_hold_up_what_a_full_socket_left) {
-  full_socket f;
+  full_socket f(50'000);
+  EXPECT_TRUE(f.link.stats().write_waits);
   std::atomic<bool> over = false;
   auto looking = on_thread([&, s = f.stream]() mutable {
     while (!over && !s.try_recv()) std::this_thread::yield();
@@ -254,15 +255,20 @@ TEST(callers, that_come_and_go_without_end_do_not_hold_up_what_a_full_socket_lef
     std::atomic<bool>& over;
     ~end() { over = true; }
   };
-  const end of_looking{over};
-  f.peer.read_until("last");
+  {
+    const end of_looking{over};
+    f.peer.read_until("last");
+  }
+  get(std::move(looking));
 }
 
 TEST(callers, that_come_and_go_without_end_do_not_hold_up_the_answer_to_a_ping) {
-  both_ends ends;
   std::promise<std::string> told;
+  both_ends ends;
+  error_code ec;
+  (void)ends.client.recv(std::chrono::milliseconds(1), ec);  // leads, so that the library's thread rests
   auto answer = told.get_future();
-  ends.remote.connection().async_ping([&](error_code ec, std::chrono::microseconds) { told.set_value(name(ec)); });
+  ends.remote.connection().async_ping([&](error_code why, std::chrono::microseconds) { told.set_value(name(why)); });
   const auto answered = [&] { return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready; };
   constexpr int within_the_window = 60000;
   for (int i = 0; i < within_the_window && !answered(); ++i) ends.client.send("a");

@@ -3,6 +3,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -78,7 +79,8 @@ bool raw_peer::read_some() {
 }
 
 const std::string& raw_peer::read_until(std::string_view wanted) {
-  while (seen_.find(wanted) == std::string::npos) {
+  for (std::size_t from = 0; seen_.find(wanted, from) == std::string::npos;) {
+    from = seen_.size() - std::min(seen_.size(), wanted.size());
     if (!read_some()) throw std::runtime_error("the client closed the connection");
   }
   return seen_;

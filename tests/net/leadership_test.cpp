@@ -33,7 +33,8 @@ class model {
       if (at_[i] == where::out) all.push_back({"arrives", i});
       if (at_[i] == where::deciding) all.push_back({"decides", i});
       if (at_[i] == where::deciding && !callers_[i].done) all.push_back({"gives up", i});
-      if (at_[i] == where::deciding && !who_.leader()) all.push_back({"looks", i});
+      const bool unserved = !who_.leader() && who_.state() != leadership::keeper::serving;
+      if (at_[i] == where::deciding && unserved) all.push_back({"looks", i});
       if (at_[i] == where::leading || at_[i] == where::following) all.push_back({"is woken", i});
       if (at_[i] != where::out && !callers_[i].done) all.push_back({"is done", i});
     }
@@ -53,6 +54,8 @@ class model {
       decide(i);
     } else if (e.name == "looks") {
       who_.led();
+      served_ = true;
+      held_back_ = held_back_ || who_.patient();  // an answer to what was read
     } else if (e.name == "gives up") {
       leave(i);
     } else if (e.name == "is woken") {
@@ -63,6 +66,7 @@ class model {
       held_back_ = who_.patient();  // what there was to be sent then
     } else {
       who_.on_quiet();
+      served_ = false;
       quiet_ = who_.state() == leadership::keeper::resting;
       if (who_.state() == leadership::keeper::serving) held_back_ = false;
     }
@@ -76,6 +80,7 @@ class model {
     for (const auto i : order_) k += std::to_string(i);
     k += "k" + std::to_string(static_cast<int>(who_.state())) + (quiet_ ? "q" : "-") + (used_ ? "u" : "-");
     k += held_back_ ? "h" : "-";
+    k += served_ ? "s" : "-";
     for (std::size_t i = 0; i < threads; ++i) k += who_.leader() == &callers_[i] ? "l" : ".";
     return k;
   }
@@ -116,6 +121,7 @@ class model {
     if (callers_[i].done) return leave(i);
     held_back_ = false;  // before anybody waits
     at_[i] = who_.leads(callers_[i]) ? where::leading : where::following;
+    served_ = served_ || at_[i] == where::leading;
   }
   void leave(std::size_t i) {
     const auto* next = who_.leave(callers_[i]);
@@ -124,14 +130,17 @@ class model {
     for (std::size_t j = 0; j < threads; ++j) {
       if (next == &callers_[j]) at_[j] = where::deciding;
     }
-    if (order_.empty() && who_.state() != leadership::keeper::serving) quiet_ = who_.rest() || quiet_;
+    if (!order_.empty() || who_.state() == leadership::keeper::serving || !who_.rest()) return;
+    quiet_ = true;
+    served_ = false;
   }
 
   leadership who_;
   std::array<leadership::caller, threads> callers_{};
   std::array<where, threads> at_{};
   std::vector<std::size_t> order_;
-  bool quiet_ = false;  // somebody will call `on_quiet`
+  bool quiet_ = false;   // somebody will call `on_quiet`
+  bool served_ = false;  // somebody has led since the last time
   bool used_ = false;
   bool held_back_ = false;  // something to be sent
 };

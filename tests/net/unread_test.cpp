@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
 #include <mutex>
@@ -21,15 +20,19 @@
 namespace duplex::test {
 namespace {
 
-// What the peer has said, and whether it takes what it is told. Nobody is woken: it is found by those who look.
+// What the peer has said. Nobody is woken: it is found by those who look.
 class mailbox {
  public:
-  std::atomic<bool> full = false;
+  std::atomic<bool> refuses_one = false;  // of the next writes; then there is room again
   std::atomic<std::size_t> taken = 0;
 
   void put(std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     bytes_ += bytes;
+  }
+  [[nodiscard]] bool empty() {
+    const std::lock_guard lock(mutex_);
+    return bytes_.empty();
   }
   std::size_t take(asio::mutable_buffer to) {
     const std::lock_guard lock(mutex_);
@@ -51,7 +54,7 @@ class silent_transport final : public net::transport {
   silent_transport(const silent_transport&) = delete;
   silent_transport& operator=(const silent_transport&) = delete;
   ~silent_transport() override {
-    end_waits();
+    end_wait();
     ::close(never_readable_);
   }
 
@@ -61,39 +64,39 @@ class silent_transport final : public net::transport {
     return n;
   }
   std::size_t write_some(asio::const_buffer from, error_code& ec) override {
-    if (in_->full) {
-      ec = asio::error::would_block;
-      return 0;
-    }
-    ec = {};
+    const bool refuses = from.size() > 0 && in_->refuses_one.exchange(false);
+    ec = refuses ? error_code(asio::error::would_block) : error_code();
+    if (refuses) return 0;
     in_->taken += from.size();
     return from.size();
   }
   error_code shutdown() override { return {}; }
-  void close() override { end_waits(); }
+  void close() override { end_wait(); }
   void async_wait(net::direction what, wait_handler handler) override {
-    waits_.at(what == net::direction::reading ? 0 : 1).emplace(std::move(handler));
+    if (what == net::direction::reading) {
+      wait_.emplace(std::move(handler));
+    } else {
+      asio::post(executor_, [handler = std::move(handler)]() mutable { std::move(handler)(error_code()); });
+    }
   }
   asio::any_io_executor get_executor() override { return executor_; }
   int detach() override {
-    end_waits();
+    end_wait();
     return never_readable_;
   }
 
  private:
-  void end_waits() {
-    for (auto& wait : waits_) {
-      if (!wait) continue;
-      asio::post(executor_,
-                 [handler = std::move(*wait)]() mutable { std::move(handler)(asio::error::operation_aborted); });
-      wait.reset();
-    }
+  void end_wait() {
+    if (!wait_) return;
+    asio::post(executor_,
+               [handler = std::move(*wait_)]() mutable { std::move(handler)(asio::error::operation_aborted); });
+    wait_.reset();
   }
 
   std::shared_ptr<mailbox> in_;
   asio::any_io_executor executor_;
   int never_readable_;
-  std::array<std::optional<wait_handler>, 2> waits_;
+  std::optional<wait_handler> wait_;
 };
 
 constexpr std::size_t window = 65535;      // what a peer grants that says nothing
@@ -112,7 +115,7 @@ std::string data_frames(std::uint32_t stream, std::size_t bytes) {
 class unread : public ::testing::Test {
  protected:
   unread() { connect(patience); }
-  void connect(std::chrono::milliseconds send_timeout) {
+  void connect(std::chrono::milliseconds send_timeout, std::optional<std::chrono::milliseconds> preface_timeout = {}) {
     options opts;
     opts.recv_timeout = 3 * patience;  // which looks once more before it is up
     opts.send_timeout = send_timeout;
@@ -123,7 +126,7 @@ class unread : public ::testing::Test {
         core::session_config{.defaults = opts}, h2::connection_info{}, net::target{false, "peer", 80});
     first_ = open_on(link_, opts);
     second_ = open_on(link_, opts);
-    link_->start();
+    link_->start(preface_timeout);
     // What the first send takes along with it, nobody has read afterwards.
     first_.send("preface");
   }
@@ -154,6 +157,17 @@ TEST_F(unread, credit_is_found_by_a_sender_that_never_receives) {
   EXPECT_EQ(bytes_sent(), window + 51000);
 }
 
+// It is never done at once, and has never to wait either: there is room for all that it has.
+TEST_F(unread, is_read_by_a_sender_of_large_messages) {
+  const std::string more("\x7f\xff\0\0", 4);
+  mail_->put(server_greeting() + make_frame(8, 0, 0, more) + make_frame(8, 0, 1, more));
+  EXPECT_FALSE(first_.try_recv());
+  mail_->put(make_frame(6, 0, 0, "question"));
+  const std::string large(1'000'000, 'a');
+  for (int i = 0; i < 5; ++i) first_.send(large);
+  EXPECT_TRUE(mail_->empty());
+}
+
 // Its descriptor will not tell: what is left is with the transport, as the plaintext of a TLS record is.
 TEST_F(unread, is_left_to_the_one_that_leads_by_a_sender_that_looked_for_credit) {
   use_up_the_window();
@@ -176,11 +190,23 @@ TEST_F(unread, is_left_to_the_keeper_by_a_sender_that_looked_for_credit) {
 TEST_F(unread, room_is_used_before_the_peer_is_said_to_have_read_nothing) {
   connect(1ms);
   const auto before = mail_->taken.load();
-  mail_->full = true;
+  mail_->refuses_one = true;
   first_.send("a");
-  mail_->full = false;
-  while (mail_->taken == before && !link_->why_failed()) std::this_thread::yield();
-  EXPECT_FALSE(link_->why_failed()) << link_->why_failed()->message;
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (mail_->taken == before && !link_->why_failed() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_GT(mail_->taken, before);
+  EXPECT_FALSE(link_->why_failed());
+}
+
+TEST_F(unread, settings_are_found_before_the_peer_is_said_to_have_sent_none) {
+  connect(patience, 300ms);
+  mail_->put(server_greeting() + ok_response(1));
+  std::promise<std::string> told;
+  first_.async_recv([&](error_code ec, const message&) { told.set_value(name(ec)); });
+  EXPECT_EQ(get(told.get_future()), "ok");
+  EXPECT_FALSE(link_->why_failed());
 }
 
 }  // namespace
