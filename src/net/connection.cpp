@@ -275,6 +275,7 @@ void connection::shut() {
   if (!session_.failed()) on_failure_ = nullptr;  // it is we who end it
   session_.lost(errc::connection_lost, "the connection was closed here");
   phase_ = phase::closed;
+  more_to_read_ = more_to_write_ = false;
   link_->close();
   if (callers_) callers_->interrupt();
   timer_.cancel();
@@ -433,7 +434,7 @@ h2::connection_stats connection::stats() const {
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - ping.sent);
     out.ping_unanswered = std::max(age, out.ping_unanswered.value_or(age));
   }
-  out.write_waits = output_ != output::idle;
+  out.write_waits = phase_ != phase::closed && output_ != output::idle;
   return out;
 }
 

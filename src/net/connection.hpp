@@ -338,7 +338,7 @@ class connection : public std::enable_shared_from_this<connection> {
   std::chrono::milliseconds idle_after_ = first_idle_after;
   std::optional<core::time_point> write_deadline_;  // by which the peer must have read something
   bool moved_ = false;
-  core::time_point turned_at_;  // when something was last sent, or was to be
+  core::time_point turned_at_;          // when something was last sent, or was to be
   core::time_point served_at_ = now();  // when a caller last looked after the connection
 
   boost::unordered_flat_map<std::int32_t, std::shared_ptr<stream_state>> streams_;

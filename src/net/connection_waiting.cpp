@@ -126,6 +126,7 @@ void connection::rest() {
 // Time
 
 std::optional<core::time_point> connection::next_deadline() {
+  if (phase_ == phase::closed) return std::nullopt;
   auto next = session_.next_deadline();
   for (const auto& other : {close_deadline_, grace_deadline_, idle_deadline_, write_deadline_}) {
     if (other && (!next || *other < *next)) next = other;

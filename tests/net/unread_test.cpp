@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <optional>
 
@@ -23,7 +24,7 @@ namespace {
 // What the peer has said. Nobody is woken: it is found by those who look.
 class mailbox {
  public:
-  std::atomic<bool> refuses_one = false;  // of the next writes; then there is room again
+  std::atomic<int> refuses = 0;  // so many of the next writes; then there is room again
   std::atomic<std::size_t> taken = 0;
 
   void put(std::string_view bytes) {
@@ -64,7 +65,7 @@ class silent_transport final : public net::transport {
     return n;
   }
   std::size_t write_some(asio::const_buffer from, error_code& ec) override {
-    const bool refuses = from.size() > 0 && in_->refuses_one.exchange(false);
+    const bool refuses = from.size() > 0 && in_->refuses.fetch_sub(1) > 0;
     ec = refuses ? error_code(asio::error::would_block) : error_code();
     if (refuses) return 0;
     in_->taken += from.size();
@@ -99,8 +100,9 @@ class silent_transport final : public net::transport {
   std::optional<wait_handler> wait_;
 };
 
-constexpr std::size_t window = 65535;      // what a peer grants that says nothing
-constexpr std::size_t many = 300 * 1000U;  // more than a read or two bring
+constexpr std::size_t window = 65535;        // what a peer grants that says nothing
+constexpr std::size_t many = 300'000;        // more than a read or two bring
+constexpr std::size_t too_many = 2'000'000;  // more than anybody reads at once
 
 std::string data_frames(std::uint32_t stream, std::size_t bytes) {
   constexpr std::size_t largest = 16384;
@@ -119,7 +121,7 @@ class unread : public ::testing::Test {
     options opts;
     opts.recv_timeout = 3 * patience;  // which looks once more before it is up
     opts.send_timeout = send_timeout;
-    opts.stream_window = many;
+    opts.stream_window = too_many;
     const net::strand strand(net::background_executor());
     link_ = std::make_shared<net::connection>(
         strand, std::make_unique<silent_transport>(mail_, strand.get_inner_executor()),
@@ -157,14 +159,13 @@ TEST_F(unread, credit_is_found_by_a_sender_that_never_receives) {
   EXPECT_EQ(bytes_sent(), window + 51000);
 }
 
-// It is never done at once, and has never to wait either: there is room for all that it has.
+// What is larger than the send buffer is never done at once, and it has never to wait either: there is room for all.
 TEST_F(unread, is_read_by_a_sender_of_large_messages) {
   const std::string more("\x7f\xff\0\0", 4);
   mail_->put(server_greeting() + make_frame(8, 0, 0, more) + make_frame(8, 0, 1, more));
   EXPECT_FALSE(first_.try_recv());
   mail_->put(make_frame(6, 0, 0, "question"));
-  const std::string large(1'000'000, 'a');
-  for (int i = 0; i < 5; ++i) first_.send(large);
+  first_.send(std::string(4'000'000, 'a'));
   EXPECT_TRUE(mail_->empty());
 }
 
@@ -190,7 +191,7 @@ TEST_F(unread, is_left_to_the_keeper_by_a_sender_that_looked_for_credit) {
 TEST_F(unread, room_is_used_before_the_peer_is_said_to_have_read_nothing) {
   connect(1ms);
   const auto before = mail_->taken.load();
-  mail_->refuses_one = true;
+  mail_->refuses = 1;
   first_.send("a");
   const auto end = std::chrono::steady_clock::now() + patience;
   while (mail_->taken == before && !link_->why_failed() && std::chrono::steady_clock::now() < end) {
@@ -201,12 +202,42 @@ TEST_F(unread, room_is_used_before_the_peer_is_said_to_have_read_nothing) {
 }
 
 TEST_F(unread, settings_are_found_before_the_peer_is_said_to_have_sent_none) {
-  connect(patience, 300ms);
+  connect(patience, 1s);
   mail_->put(server_greeting() + ok_response(1));
   std::promise<std::string> told;
   first_.async_recv([&](error_code ec, const message&) { told.set_value(name(ec)); });
   EXPECT_EQ(get(told.get_future()), "ok");
   EXPECT_FALSE(link_->why_failed());
+}
+
+// Its recv cannot be told before the handler has returned, and there is nothing more to serve until then.
+TEST_F(unread, is_forgotten_by_the_one_that_leads_when_the_connection_was_closed) {
+  connect(1ms);
+  std::promise<void> begun;
+  std::promise<void> goes_on;
+  const auto handled = goes_on.get_future().share();
+  first_.set_active(active::once, [&begun, handled](error_code, const message&) {
+    begun.set_value();
+    handled.wait();
+  });
+  mail_->put(server_greeting() + ok_response(1));
+  EXPECT_FALSE(second_.try_recv());
+  begun.get_future().wait();
+  mail_->put(data_frames(1, too_many));
+  EXPECT_FALSE(second_.try_recv());
+  EXPECT_FALSE(mail_->empty());
+  mail_->refuses = std::numeric_limits<int>::max();
+  first_.send("a");
+  const auto late = std::chrono::steady_clock::now() + 2ms;  // than send_timeout
+  while (std::chrono::steady_clock::now() < late) std::this_thread::yield();
+  auto leading = std::async(std::launch::async, [this] {
+    error_code ec;
+    (void)first_.recv(ec);
+    return name(ec);
+  });
+  while (!link_->why_failed()) std::this_thread::yield();
+  goes_on.set_value();
+  EXPECT_THAT(get(std::move(leading)), ::testing::AnyOf("timeout", "ok"));
 }
 
 }  // namespace
