@@ -38,6 +38,8 @@ asio::awaitable<void> bench_worker::make_connection() {
   if (failed) {
     meter_.failed(problem(failed, c.failure(), operation::open));
     c.close();
+  } else if (stopped_) {
+    c.close();  // what was on its way to us could not be canceled
   } else {
     connections_.push_back(std::move(c));
   }
@@ -75,6 +77,7 @@ void bench_worker::measure() {
 
 void bench_worker::stop() {
   asio::post(io_, [this] {
+    stopped_ = true;
     meter_.stop();
     for (auto& attempt : attempts_) attempt.emit(asio::cancellation_type::terminal);
     for (auto& c : connections_) c.close();

@@ -50,6 +50,7 @@ class bench_worker {
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::vector<h2::connection> connections_;
+  bool stopped_ = false;
   // Connections that are being made, or streams that run.
   std::size_t pending_ = 0;
   std::function<void()> ready_;
