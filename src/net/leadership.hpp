@@ -10,7 +10,6 @@
 // choices only; the lock and the waiting are in callers.hpp.
 
 #include <algorithm>
-#include <cstdint>
 #include <vector>
 
 namespace duplex::net {
@@ -35,7 +34,7 @@ class leadership {
   }
 
   /// Somebody has looked after the connection, as one that leads does.
-  void led() noexcept { ++leads_; }
+  void led() noexcept { served_ = true; }
 
   /// Who has to be woken in order to lead.
   [[nodiscard]] caller* leave(caller& c) {
@@ -63,7 +62,7 @@ class leadership {
   [[nodiscard]] bool rest() noexcept {
     if (keeper_ != keeper::off) return false;
     keeper_ = keeper::resting;
-    seen_ = leads_;
+    served_ = false;
     return true;
   }
   /// After a while of rest. Callers inside end it; one that led meanwhile has served, and prolongs it; otherwise the
@@ -72,18 +71,17 @@ class leadership {
     if (keeper_ != keeper::resting) return;
     if (busy()) {
       keeper_ = keeper::off;
-    } else if (seen_ == leads_) {
+    } else if (!served_) {
       keeper_ = keeper::serving;
     }
-    seen_ = leads_;
+    served_ = false;
   }
 
  private:
   std::vector<caller*> inside_;
   caller* leader_ = nullptr;
   keeper keeper_ = keeper::off;
-  std::uint64_t leads_ = 0;
-  std::uint64_t seen_ = 0;  // of them, by the keeper
+  bool served_ = false;  // somebody has led since the keeper looked last
 };
 
 }  // namespace duplex::net

@@ -2,7 +2,6 @@
 
 #include "net/visit.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace duplex::net {
