@@ -161,6 +161,10 @@ class tls_engine : public ::testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(versions, tls_engine, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
                          [](const auto& version) { return version.param == TLS1_3_VERSION ? "tls13" : "tls12"; });
 
+// What only this version has.
+class tls13_engine : public tls_engine {};
+INSTANTIATE_TEST_SUITE_P(version, tls13_engine, ::testing::Values(TLS1_3_VERSION));
+
 // Opening
 
 TEST_P(tls_engine, shakes_hands_in_pieces_of_any_size) {
@@ -536,8 +540,7 @@ TEST_P(tls_engine, neither_trusts_nor_leaves_errors_in_the_threads_queue) {
   EXPECT_EQ(ERR_peek_error(), 0);
 }
 
-TEST_P(tls_engine, answers_a_key_update_in_the_middle_of_data) {
-  if (!tls13()) GTEST_SKIP() << "of TLS 1.3";
+TEST_P(tls13_engine, answers_a_key_update_in_the_middle_of_data) {
   open();
   auto* server = server_->engine.native_handle();
   server_->write("before, ");
@@ -569,8 +572,7 @@ TEST_P(tls_engine, is_not_made_to_answer_without_end) {
   EXPECT_LT(client_->take().size(), 8 * kib);
 }
 
-TEST_P(tls_engine, can_write_again_when_a_ticket_in_two_records_is_complete) {
-  if (!tls13()) GTEST_SKIP() << "of TLS 1.3";
+TEST_P(tls13_engine, can_write_again_when_a_ticket_in_two_records_is_complete) {
   SSL_CTX_set_session_ticket_cb(
       server_context_->native_handle(),
       [](SSL* ssl, void*) {
