@@ -3,6 +3,7 @@
 #include "peers.hpp"
 
 #include <future>
+#include <list>
 
 namespace duplex::test {
 namespace {
@@ -37,10 +38,7 @@ class error_message : public ::testing::Test {
   static std::string at(std::uint16_t port) {
     return "localhost:" + std::to_string(port) + " (127.0.0.1:" + std::to_string(port) + ")";
   }
-  std::uint16_t closed_port() {
-    const tcp::acceptor a(io_, loopback());
-    return a.local_endpoint().port();
-  }
+  std::uint16_t closed_port() { return closed_.emplace_back(io_, loopback()).local_endpoint().port(); }
   static asio::awaitable<void> hang_up(tcp::socket&) { co_return; }
   static asio::awaitable<void> answer(tcp::socket& socket, std::string bytes) {
     char piece[64];
@@ -52,6 +50,7 @@ class error_message : public ::testing::Test {
 
   temporary_folder folder_;
   asio::io_context io_;
+  std::list<tcp::socket> closed_;  // bound, so that nobody else gets the port, and not listening
   certificate cert_ = make_self_signed();
   opened last_;
 };

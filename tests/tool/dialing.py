@@ -169,9 +169,10 @@ class Told(ServedTestCase):
         self.assertRegex(self.stderr, r"\* Settings of the peer after \d+\.\d{3} ms\n")
 
     def test_verbose_shows_what_was_tried_before(self):
-        with socket.create_server(("127.0.0.1", 0)) as unused:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
             port = unused.getsockname()[1]
-        self.open(f"http://localhost:{port}/", "-v", status=7)
+            self.open(f"http://localhost:{port}/", "-v", status=7)
         self.assertRegex(self.stderr, rf"127\.0\.0\.1:{port} \(Connection refused\)")
 
     def test_what_is_known_of_a_dial_that_failed(self):
