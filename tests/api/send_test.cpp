@@ -235,7 +235,8 @@ TEST(blocking_send, of_trailers_that_never_get_their_turn_times_out_and_the_stre
   both_ends ends(opts, small_windows());
   fence(ends);
   ends.client.send(pattern(5 * window));
-  ends.client.send_trailers({{"a", "b"}});
+  error_code told_late;
+  ends.client.send_trailers({{"a", "b"}}, told_late);
   EXPECT_EQ(recv_error(ends.client), "timeout");
   EXPECT_THAT(transcript(ends.remote), ElementsAre("data " + pattern(window), "error stream_reset"));
 }

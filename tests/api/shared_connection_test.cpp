@@ -233,7 +233,7 @@ TEST(shutdown, of_a_connection_that_is_lost_keeps_no_context_busy) {
 TEST(connection, to_a_peer_without_settings_fails_within_connect_timeout) {
   raw_peer silent;
   auto opts = bounded();
-  opts.connect_timeout = 20ms;
+  opts.connect_timeout = 500ms;  // the dial has to fit into it too
   auto link = h2::connection::connect(silent.url(), opts);
   auto s = link.open_stream({.url = silent.url()}, bounded());
   error_code ec;

@@ -66,7 +66,7 @@ class Modes(BenchTestCase):
         self.assertEqual(self.opened() - before, 101)  # one of them asked
 
     def test_idle(self):
-        result = self.bench("--mode", "idle", "--streams", "50", "-d", "300ms")
+        result = self.bench("--mode", "idle", "--streams", "50", "-d", "1s")  # in which all have to be answered
         self.assertEqual((result["messages"], result["errors"]), (50, {}))
 
     def opened(self):
@@ -101,11 +101,11 @@ class Modes(BenchTestCase):
     def test_streams_that_never_have_a_place_are_told(self):
         server = Server("--http", "--max-concurrent-streams", "10")
         self.addCleanup(server.kill)
-        result = self.bench("--streams", "25", "-d", "500ms", url=server.url)
+        result = self.bench("--streams", "25", "-d", "1s", url=server.url)
         self.is_sane(result, result["messages"])
         self.assertEqual(result["never_opened"], 15)
-        self.assertEqual(self.bench("--streams", "10", "-d", "200ms", url=server.url)["never_opened"], 0)
-        done = run("bench", "--streams", "11", "-d", "300ms", server.url)
+        self.assertEqual(self.bench("--streams", "10", "-d", "1s", url=server.url)["never_opened"], 0)
+        done = run("bench", "--streams", "11", "-d", "1s", server.url)
         self.assertIn(b"  waiting   1 stream never had a place: the peer allows no more\n", done.stdout)
 
     def test_as_text(self):
@@ -130,7 +130,7 @@ class Ends(BenchTestCase):
         self.is_sane(result, result["messages"])
 
     def test_the_duration_ends_a_message_that_never_comes_back(self):
-        result = self.bench("-d", "300ms", url=self.plain.url + "/hang", status=28)
+        result = self.bench("-d", "1s", url=self.plain.url + "/hang", status=28)
         self.assertEqual((result["messages"], result["errors"]), (0, {}))
         self.assertEqual(self.stderr, "duplex: (28) no message was complete within --duration\n")
 

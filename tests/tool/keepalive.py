@@ -16,7 +16,7 @@ class Keepalive(unittest.TestCase):
 
     def test_a_server_that_does_not_answer_is_left_with_what_it_said(self):
         with RawServer(response(), data(b"hi")) as server:
-            done = run("open", *QUICK, server.url())
+            done = run("open", "--keepalive-time", "1s", "--keepalive-timeout", "1s", server.url())
         self.assertEqual(done.returncode, 56, done.stderr)
         self.assertEqual(done.stdout, b"hi")
         self.assertIn(b"did not answer a PING within --keepalive-timeout", done.stderr)
@@ -45,7 +45,8 @@ class Keepalive(unittest.TestCase):
     def test_our_server_answers(self):
         server = Server("--http")
         try:
-            done = run("open", "-v", *QUICK, "--max-time", "500ms", server.url + "/hang")
+            done = run("open", "-v", "--keepalive-time", "50ms", "--keepalive-timeout", "20s", "--max-time", "1s",
+                       server.url + "/hang")
         finally:
             server.kill()
         self.assertEqual(done.returncode, 28, done.stderr)

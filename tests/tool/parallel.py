@@ -111,7 +111,7 @@ class Parallel(ServedTestCase):
         self.several(["/hang"] * 3, "--parallel", "2", "-m", "300ms", status=28)
 
     def test_no_message_comes(self):
-        events = self.several_events(["/hang", "/sink"], "--parallel", "2", "--recv-timeout", "300ms", status=28)
+        events = self.several_events(["/hang", "/sink"], "--parallel", "2", "--recv-timeout", "1s", status=28)
         self.assertEqual([e["error"] for e in events if e["event"] == "error"], ["timeout"])
 
 

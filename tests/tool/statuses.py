@@ -172,8 +172,8 @@ class Statuses(ServedTestCase):
         # The connection is made by the kernel; the handshake never comes.
         with socket.create_server(("127.0.0.1", 0)) as silent:
             at = f"127.0.0.1:{silent.getsockname()[1]}"
-            self.fails(28, "timeout", f"https://{at}/", "--connect-timeout", "300ms", retry_safe=True,
-                       message=f"the TLS handshake with {at} took longer than --connect-timeout, 300 ms")
+            self.fails(28, "timeout", f"https://{at}/", "--connect-timeout", "900ms", retry_safe=True,
+                       message=f"the TLS handshake with {at} took longer than --connect-timeout, 900 ms")
 
     def test_28_no_message_comes(self):
         self.fails(28, "timeout", self.plain.url + "/hang", "--recv-timeout", "300ms",

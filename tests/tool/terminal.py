@@ -41,15 +41,11 @@ class Terminal(ServedTestCase):
     def wait(self):
         """What else the terminal shows, and the exit status."""
         shown = b""
-        deadline = time.monotonic() + STEP
-        while time.monotonic() < deadline:
-            if select.select([self.master], [], [], 0.1)[0]:
-                try:
-                    shown += os.read(self.master, 65536)
-                except OSError:  # nobody has it open any more
-                    pass
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
+        while select.select([self.master], [], [], STEP)[0]:
+            try:
+                shown += os.read(self.master, 65536)
+            except OSError:  # nobody has it open any more
+                _, status = os.waitpid(self.pid, 0)
                 self.pid = 0
                 return shown, os.waitstatus_to_exitcode(status)
         self.fail("it does not end")

@@ -76,6 +76,7 @@ class Transfer(ServedTestCase):
         # /slow never reads: the window fills, and then the pipe.
         client = self.start("--input", "raw", "--send-timeout", "1h", self.plain.url + "/slow?rate=1&bytes=infinity")
         os.set_blocking(client.stdin.fileno(), False)
+        client.stdout.read(1)  # it is under way
         accepted = 0
         while select.select([], [client.stdin], [], 2)[1]:
             accepted += os.write(client.stdin.fileno(), bytes(65536))
