@@ -7,8 +7,8 @@ import subprocess
 import wire
 from harness import STEP, expect
 
-# One that is over at once, and one that is under way for 50 ms.
-PATHS = {"/source?bytes=3000&chunk=500": 3000, "/slow?rate=1000&bytes=100": 100}
+# One that is over at once, and one that is under way for half a second.
+PATHS = {"/source?bytes=3000&chunk=500": 3000, "/slow?rate=1000&bytes=500": 500}
 BEFORE = 300  # requests that end before the signal
 
 

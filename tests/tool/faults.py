@@ -13,7 +13,7 @@ from raw_server import (CONTINUATION, END_HEADERS, END_STREAM, PADDED, PING, PRI
 from support import DATA, HEADERS, frame, kinds, payload, run
 
 BOUND = 10  # seconds, for a program that has nothing to wait for
-SCRIPT = b"send hello\nrecv-until done\n"
+SCRIPT = b"recv-until done\n"  # nothing is sent, which could come behind the fault, and fail by it
 WHOLE = response() + data(b"hi") + headers([("a", "b")], END_STREAM)
 
 
