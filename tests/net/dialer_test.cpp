@@ -11,7 +11,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <list>
 #include <set>
 
 namespace duplex::test {
@@ -54,7 +53,7 @@ class dialer : public ::testing::Test {
     return o.why ? name(o.why->code) + ": " + o.why->message : "connected to " + o.result.info.peer;
   }
   /// A port on which nothing listens.
-  std::uint16_t closed_port() { return closed_.emplace_back(io_, loopback()).local_endpoint().port(); }
+  std::uint16_t closed_port() { return closed_.next().port(); }
   /// What a name means on this machine.
   std::set<std::string> addresses(const std::string& host) {
     std::set<std::string> all;
@@ -69,7 +68,7 @@ class dialer : public ::testing::Test {
   static asio::awaitable<void> nothing(tcp::socket&) { co_return; }
 
   asio::io_context io_;
-  std::list<tcp::socket> closed_;  // bound, so that nobody else gets the port, and not listening
+  closed_ports closed_{io_};
 };
 
 TEST_F(dialer, connects_to_a_literal_address) {

@@ -3,7 +3,6 @@
 #include "peers.hpp"
 
 #include <future>
-#include <list>
 
 namespace duplex::test {
 namespace {
@@ -38,7 +37,7 @@ class error_message : public ::testing::Test {
   static std::string at(std::uint16_t port) {
     return "localhost:" + std::to_string(port) + " (127.0.0.1:" + std::to_string(port) + ")";
   }
-  std::uint16_t closed_port() { return closed_.emplace_back(io_, loopback()).local_endpoint().port(); }
+  std::uint16_t closed_port() { return closed_.next().port(); }
   static asio::awaitable<void> hang_up(tcp::socket&) { co_return; }
   static asio::awaitable<void> answer(tcp::socket& socket, std::string bytes) {
     char piece[64];
@@ -50,7 +49,7 @@ class error_message : public ::testing::Test {
 
   temporary_folder folder_;
   asio::io_context io_;
-  std::list<tcp::socket> closed_;  // bound, so that nobody else gets the port, and not listening
+  closed_ports closed_{io_};
   certificate cert_ = make_self_signed();
   opened last_;
 };

@@ -12,6 +12,7 @@
 #include <boost/asio/write.hpp>
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,17 @@ asio::awaitable<error_code> say(Stream& to, std::string bytes) {
   auto [ec, n] = co_await asio::async_write(to, asio::buffer(bytes), as_value);
   co_return ec;
 }
+
+/// Where nothing listens: bound while this lives, so that nobody else gets the port.
+class closed_ports {
+ public:
+  explicit closed_ports(asio::io_context& io) : io_(io) {}
+  [[nodiscard]] tcp::endpoint next() { return bound_.emplace_back(io_, loopback()).local_endpoint(); }
+
+ private:
+  asio::io_context& io_;
+  std::list<tcp::socket> bound_;
+};
 
 /// Accepts, and gives each socket to the script.
 class tcp_peer {

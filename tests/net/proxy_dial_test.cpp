@@ -198,8 +198,8 @@ TEST_F(proxy_dial, socks5_that_is_refused_says_why) {
 }
 
 TEST_F(proxy_dial, a_proxy_that_is_not_there_is_named) {
-  const tcp::socket closed(io_, loopback());  // bound, and not listening
-  const auto url = "http://127.0.0.1:" + std::to_string(closed.local_endpoint().port());
+  closed_ports closed(io_);
+  const auto url = "http://127.0.0.1:" + std::to_string(closed.next().port());
   EXPECT_THAT(get("http://far.example", through(url)),
               AllOf(HasSubstr("connect_failed: cannot connect to the proxy " + url), HasSubstr("nothing listens")));
   EXPECT_THAT(get("http://far.example", through("http://no-such-host.invalid")),

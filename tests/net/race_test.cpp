@@ -44,7 +44,7 @@ class race : public ::testing::Test {
     return a.local_endpoint();
   }
   tcp::endpoint open() { return acceptors_.emplace_back(io_, loopback()).local_endpoint(); }
-  tcp::endpoint refused() { return closed_.emplace_back(io_, loopback()).local_endpoint(); }
+  tcp::endpoint refused() { return closed_.next(); }
 
   struct outcome {
     std::unique_ptr<tcp::socket> winner{};
@@ -73,7 +73,7 @@ class race : public ::testing::Test {
 
   asio::io_context io_;
   std::list<tcp::acceptor> acceptors_;
-  std::list<tcp::socket> closed_;  // bound, so that nobody else gets the port, and not listening
+  closed_ports closed_{io_};
   std::list<tcp::socket> waiting_;
 };
 

@@ -11,8 +11,8 @@ import subprocess
 import time
 import unittest
 
-from support import (DUPLEX, GOAWAY, SETTINGS, STEP, Peer, Server, ServedTestCase, drain, frame, is_sanitized,
-                     leave_room_for_few_threads, run, start)
+from support import (DUPLEX, GOAWAY, SETTINGS, STEP, Peer, Server, ServedTestCase, closed_port, drain, frame,
+                     is_sanitized, leave_room_for_few_threads, run, start)
 
 PING, ACK = 6, 1
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "max")
@@ -210,9 +210,8 @@ class Ends(BenchTestCase):
 
 class Errors(BenchTestCase):
     def test_a_port_that_is_closed(self):
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            result = self.bench("-c", "2", "-n", "10", url=f"http://127.0.0.1:{unused.getsockname()[1]}", status=7)
+        with closed_port() as port:
+            result = self.bench("-c", "2", "-n", "10", url=f"http://127.0.0.1:{port}", status=7)
         self.assertEqual((result["messages"], result["errors"]), (0, {"connect_failed": 2}))
         self.assertIn("duplex: (7) ", self.stderr)
 

@@ -5,12 +5,11 @@ import hashlib
 import json
 import os
 import re
-import socket
 import subprocess
 import unittest
 
 from raw_server import fresh_certificate
-from support import STEP, Server, ServedTestCase, run
+from support import STEP, Server, ServedTestCase, closed_port, run
 
 
 def openssl(*arguments, stdin=None):
@@ -169,9 +168,7 @@ class Told(ServedTestCase):
         self.assertRegex(self.stderr, r"\* Settings of the peer after \d+\.\d{3} ms\n")
 
     def test_verbose_shows_what_was_tried_before(self):
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            port = unused.getsockname()[1]
+        with closed_port() as port:
             self.open(f"http://localhost:{port}/", "-v", status=7)
         self.assertRegex(self.stderr, rf"127\.0\.0\.1:{port} \(Connection refused\)")
 

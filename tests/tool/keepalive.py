@@ -8,7 +8,6 @@ import unittest
 from raw_server import ACK, END_STREAM, PING, RawServer, Until, data, headers, response
 from support import GOAWAY, PREFACE, SETTINGS, STEP, Server, frame, run
 
-QUICK = ("--keepalive-time", "50ms", "--keepalive-timeout", "100ms")
 ASKED = Until(PING)
 
 
@@ -23,7 +22,7 @@ class Keepalive(unittest.TestCase):
 
     def test_as_json_the_error_has_its_name_and_scope(self):
         with RawServer(response()) as server:
-            done = run("open", "--json", *QUICK, server.url())
+            done = run("open", "--json", "--keepalive-time", "50ms", "--keepalive-timeout", "100ms", server.url())
         error = json.loads(done.stdout.splitlines()[-1])
         self.assertEqual((error["event"], error["error"]), ("error", "keepalive_timeout"))
         self.assertEqual((error["origin"], error["scope"]), ("network", "connection"))

@@ -4,7 +4,7 @@ import socket
 import threading
 import unittest
 
-from support import ServedTestCase, Talk, kinds, payload, run
+from support import ServedTestCase, Talk, closed_port, kinds, payload, run
 
 
 class Proxy:
@@ -141,9 +141,8 @@ class ThroughProxies(ServedTestCase):
 
     def test_5_7_and_2_a_proxy_that_is_not_there(self):
         self.open("http://far.invalid/", "-x", "no-such-host.invalid", status=5)
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            self.open("http://far.invalid/", "-x", f"127.0.0.1:{unused.getsockname()[1]}", status=7)
+        with closed_port() as port:
+            self.open("http://far.invalid/", "-x", f"127.0.0.1:{port}", status=7)
         self.assertIn("the proxy", self.stderr)
         self.open("http://far.invalid/", "-x", "gopher://p", status=2)
         self.assertIn("--proxy", self.stderr)

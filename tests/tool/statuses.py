@@ -10,8 +10,8 @@ import tempfile
 import unittest
 
 from raw_server import fresh_certificate, server_context
-from support import (DATA, GOAWAY, HEADERS, OK_HEAD, RST_STREAM, STEP, Peer, Server, ServedTestCase, Talk, frame, kinds,
-                     read_request, run)
+from support import (DATA, GOAWAY, HEADERS, OK_HEAD, RST_STREAM, STEP, Peer, Server, ServedTestCase, Talk, closed_port, frame,
+                     kinds, read_request, run)
 
 
 class Statuses(ServedTestCase):
@@ -79,9 +79,8 @@ class Statuses(ServedTestCase):
         self.fails(6, "resolve_failed", "http://no-such-host.invalid/", retry_safe=True)
 
     def test_7_a_port_that_is_closed(self):
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            at = f"127.0.0.1:{unused.getsockname()[1]}"
+        with closed_port() as port:
+            at = f"127.0.0.1:{port}"
             self.fails(7, "connect_failed", f"http://{at}/", origin="network", scope="connection", retry_safe=True,
                        message=f"cannot connect to {at} (Connection refused); nothing listens there", bytes_sent=0)
 

@@ -28,6 +28,14 @@ def is_sanitized():
     return b"__asan_init" in content or b"__tsan_init" in content
 
 
+@contextlib.contextmanager
+def closed_port():
+    """A port on which nothing listens, and which nobody else gets."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
 class Server:
     """`duplex serve` on a free port; `url` by a name that its certificate has."""
 
